@@ -1,0 +1,145 @@
+"""Intervals, survival curves and tidy results: the arithmetic that every topic shares.
+
+Survival counts open cases as open: a case observed for 40 days and still running says "at least 40 days" and nothing more.
+Tested against published examples and against statsmodels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+RESULT_COLUMNS = ["metric", "by", "member", "value", "unit", "n", "low", "high", "level"]
+
+
+def normal_quantile(level: float) -> float:
+    """Half-width of a two-sided interval of a standard normal, in standard deviations.
+
+    >>> round(normal_quantile(0.95), 4)
+    1.96
+    """
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(successes: pd.Series | float, n: pd.Series | float, level: float = 0.9) -> tuple:
+    """Wilson score interval of a share (low, high); NaN where n is 0. Source: Wilson 1927.
+
+    >>> low, high = wilson(8, 10, 0.95)
+    >>> round(low, 4), round(high, 4)
+    (0.4902, 0.9433)
+    """
+    z = normal_quantile(level)
+    n = np.where(np.asarray(n, dtype=float) > 0, np.asarray(n, dtype=float), np.nan)
+    p = np.asarray(successes, dtype=float) / n
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return middle - half, middle + half
+
+
+def survival_curve(duration: pd.Series, ended: pd.Series, level: float = 0.9) -> pd.DataFrame:
+    """Share of cases still running after each duration (Kaplan & Meier 1958), one row per distinct end.
+
+    `duration` in any unit, `ended` False for a case still open (censored there). Columns: time, at_risk, ended, value (0–1),
+    low, high (Greenwood on the log scale, as R's survfit). Without a single end the frame is empty.
+    """
+    cases = pd.DataFrame({"time": np.asarray(duration, float), "ended": np.asarray(ended, bool)})
+    by_time = cases.groupby("time")["ended"].agg(["sum", "size"]).sort_index()
+    at_risk = by_time["size"][::-1].cumsum()[::-1]
+    curve = pd.DataFrame({"at_risk": at_risk, "ended": by_time["sum"]})
+    curve = curve[curve["ended"] > 0]
+    curve["value"] = (1 - curve["ended"] / curve["at_risk"]).cumprod()
+    left = curve["at_risk"] - curve["ended"]
+    error = np.sqrt((curve["ended"] / (curve["at_risk"] * left.where(left > 0))).cumsum())
+    z = normal_quantile(level)
+    curve["low"] = curve["value"] * np.exp(-z * error)
+    curve["high"] = np.minimum(curve["value"] * np.exp(z * error), 1)
+    return curve.reset_index()
+
+
+def survival_quantile(curve: pd.DataFrame, share: float) -> tuple[float, float, float]:
+    """Time by which `share` of the cases have ended, with its interval (value, low, high); NaN when not reached.
+
+    >>> survival_quantile(survival_curve(pd.Series([1, 2, 3, 4]), pd.Series([True] * 4)), 0.5)[0]
+    2.0
+    """
+
+    def first(column: str) -> float:
+        below = curve.loc[curve[column] <= 1 - share + 1e-12, "time"]
+        return float(below.iloc[0]) if len(below) else float("nan")
+
+    return first("value"), first("low"), first("high")
+
+
+def cumulative_incidence(duration: pd.Series, cause: pd.Series, level: float = 0.9) -> pd.DataFrame:
+    """Share of cases ended by each cause after each duration (Aalen & Johansen 1978), one row per end and cause.
+
+    `cause` is missing for a case still open. Columns: cause, time, value (0–1), low, high (delta method). Causes compete: a
+    lost deal can no longer be won, so shares of all causes and of the still open sum to 1.
+    """
+    cases = pd.DataFrame({"time": np.asarray(duration, float), "cause": cause.to_numpy()})
+    times = np.unique(cases.loc[cases["cause"].notna(), "time"])
+    sorted_times = np.sort(cases["time"].to_numpy())
+    at_risk = len(cases) - np.searchsorted(sorted_times, times, side="left")
+    ended = cases.dropna().groupby(["time", "cause"]).size().unstack(fill_value=0).reindex(times, fill_value=0)
+    total = ended.sum(axis=1).to_numpy()
+    survival = np.cumprod(1 - total / at_risk)
+    before = np.concatenate([[1.0], survival[:-1]])
+    z = normal_quantile(level)
+    parts = []
+    for name in ended:
+        d = ended[name].to_numpy()
+        value = np.cumsum(before * d / at_risk)
+        error = np.sqrt(_incidence_variance(value, before, d, total, at_risk))
+        low, high = np.clip(value - z * error, 0, 1), np.clip(value + z * error, 0, 1)
+        parts.append(pd.DataFrame({"cause": name, "time": times, "value": value, "low": low, "high": high}))
+    columns = ["cause", "time", "value", "low", "high"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _incidence_variance(value: np.ndarray, before: np.ndarray, d: np.ndarray, total: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Delta-method variance of a cumulative incidence (Marubini & Valsecchi 1995, eq. 10.12), by running sums."""
+    left = np.where(n > total, n - total, np.nan)
+    hazard = np.nan_to_num(total / (n * left))
+    own = before**2 * d * (n - d) / n**3
+    cross = before * d / n**2
+    squares, firsts, zeros = np.cumsum(value**2 * hazard), np.cumsum(value * hazard), np.cumsum(hazard)
+    spread = value**2 * zeros - 2 * value * firsts + squares
+    return np.maximum(spread + np.cumsum(own) - 2 * (value * np.cumsum(cross) - np.cumsum(value * cross)), 0)
+
+
+def tidy(
+    frame: pd.DataFrame,
+    *,
+    metric: str,
+    unit: str,
+    level: float | None = None,
+    by: str = "company",
+    member: str | None = None,
+    value: str = "value",
+    n: str = "n",
+    low: str = "low",
+    high: str = "high",
+) -> pd.DataFrame:
+    """Rows of a results file from a result frame: `member` names the group column, the other words the value columns."""
+
+    def column(name: str) -> pd.Series:
+        missing = pd.Series(np.nan, index=frame.index)
+        return frame[name].astype("float64") if name in frame else missing
+
+    result = pd.DataFrame(
+        {
+            "metric": metric,
+            "by": by,
+            "member": frame[member].astype("str") if member else "company",
+            "value": column(value),
+            "unit": unit,
+            "n": column(n),
+            "low": column(low),
+            "high": column(high),
+            "level": np.nan if level is None else level,
+        },
+        index=frame.index,
+    )
+    return result[RESULT_COLUMNS].reset_index(drop=True)

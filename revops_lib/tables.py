@@ -1,0 +1,359 @@
+"""What each canonical table and column means: one schema per table, the only place that says so.
+
+`TABLES` is plain data, cheap to import. `schema(name)` turns an entry into a pandera schema, `empty(name)` and
+`conform(name, frame)` give frames in the canonical types, `write` lays a dataset on disk (one Parquet file per table and
+`dataset.json`, all of them or none), `dictionary()` gives the data dictionary. Naming: `_id` is text
+kept as written, `_at` an instant in UTC, `_date` a local day, `n_` a count, `is_` a boolean, `amount` exact money with
+`currency` beside it, `_share` lies between 0 and 1.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from . import money
+from .errors import CannotWrite, DataRefused, UsageError, nearest
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+DTYPES = {
+    "id": "str",
+    "text": "str",
+    "choice": "str",
+    "quarter": "str",
+    "currency": "str",
+    "integer": "Int64",
+    "share": "float64",
+    "bool": "boolean",
+    "instant": "datetime64[us]",
+    "day": "datetime64[us]",
+    "money": money.DTYPE,
+}
+MEANINGS = {
+    "id": "text, kept as written",
+    "text": "text",
+    "choice": "one of a list",
+    "quarter": "fiscal quarter such as 2026Q3",
+    "currency": "three-letter currency code",
+    "integer": "whole number",
+    "share": "share between 0 and 1",
+    "bool": "true or false",
+    "instant": "instant, UTC",
+    "day": "local day",
+    "money": "exact money, two decimals",
+}
+STATUSES = ("open", "won", "lost")
+CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    kind: str
+    description: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    references: str | None = None  # "table" whose key this column names
+
+
+@dataclass(frozen=True)
+class Table:
+    """`known_at` dates the row: it is known from then on. `dated` names, per date column, what is unknown before that date."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    known_at: str | None = None
+    dated: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def column(self, name: str) -> Column:
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+
+# Fields of an opportunity that change during its life; the history says when.
+TRACKED = ("stage", "amount", "close_date", "forecast_category", "owner_id")
+
+
+def _table(name: str, description: str, key: str, *columns: Column, known_at: str | None = None,
+           dated: dict[str, tuple[str, ...]] | None = None) -> Table:  # fmt: skip
+    return Table(name, description, columns, tuple(key.split()), known_at, dated or {})
+
+
+_ALL = (
+    _table(
+        "stages", "Steps of the sales process in order; one row per stage.", "stage",
+        Column("stage", "text", "name of the stage", True),
+        Column("position", "integer", "order in the process, from 1; won and lost come last", True),
+        Column("status", "choice", "what an opportunity in this stage is", True, STATUSES),
+        Column("probability", "share", "win probability the CRM attaches to the stage"),
+    ),
+    _table(
+        "accounts", "Customers and prospects; one row per account.", "account_id",
+        Column("account_id", "id", "account", True),
+        Column("name", "text", "company name"),
+        Column("parent_id", "id", "account it belongs to", references="accounts"),
+        Column("segment", "text", "size class"),
+        Column("industry", "text", "industry"),
+        Column("region", "text", "sales region"),
+        Column("country", "text", "country"),
+        Column("n_employees", "integer", "employees"),
+        Column("owner_id", "id", "rep who owns the account", references="reps"),
+    ),
+    _table(
+        "reps", "Dated assignments of the people who sell; one row per rep and assignment.", "rep_id start_date",
+        Column("rep_id", "id", "rep", True),
+        Column("name", "text", "display name"),
+        Column("role", "text", "role"),
+        Column("team", "text", "team"),
+        Column("manager_id", "id", "rep_id of the manager", references="reps"),
+        Column("region", "text", "sales region"),
+        Column("hire_date", "day", "first day in the company"),
+        Column("start_date", "day", "first day of this assignment; missing: since ever"),
+        Column("end_date", "day", "last day of this assignment; missing: still running"),
+        known_at="start_date", dated={"end_date": ()},
+    ),
+    _table(
+        "products", "What is sold; one row per product.", "product_id",
+        Column("product_id", "id", "product", True),
+        Column("name", "text", "product name"),
+        Column("family", "text", "product family"),
+        Column("list_price", "money", "list price"),
+        Column("currency", "currency", "currency of the list price"),
+        Column("launch_date", "day", "first day of sale"),
+        known_at="launch_date",
+    ),
+    _table(
+        "leads", "Marketing and sales leads; one row per lead.", "lead_id",
+        Column("lead_id", "id", "lead", True),
+        Column("source", "text", "where it came from"),
+        Column("created_at", "instant", "created", True),
+        Column("mql_at", "instant", "qualified by marketing"),
+        Column("sql_at", "instant", "accepted by sales"),
+        Column("disqualified_at", "instant", "dropped"),
+        Column("account_id", "id", "account it became", references="accounts"),
+        Column("opportunity_id", "id", "opportunity it became", references="opportunities"),
+        Column("owner_id", "id", "rep", references="reps"),
+        known_at="created_at",
+        dated={"mql_at": (), "sql_at": ("account_id", "opportunity_id"), "disqualified_at": ()},
+    ),
+    _table(
+        "opportunities", "Deals in their current state; one row per opportunity.", "opportunity_id",
+        Column("opportunity_id", "id", "opportunity", True),
+        Column("account_id", "id", "account", references="accounts"),
+        Column("owner_id", "id", "rep who owns the deal", references="reps"),
+        Column("name", "text", "deal name"),
+        Column("type", "text", "new, expansion or renewal"),
+        Column("product_id", "id", "product", references="products"),
+        Column("source", "text", "where the deal came from"),
+        Column("amount", "money", "deal value"),
+        Column("currency", "currency", "currency of the amount"),
+        Column("stage", "text", "stage", references="stages"),
+        Column("status", "choice", "open, won or lost", True, STATUSES),
+        Column("forecast_category", "choice", "the rep's judgement", choices=CATEGORIES),
+        Column("created_at", "instant", "created"),
+        Column("close_date", "day", "day it closed; while open, the day the rep expects"),
+        Column("lost_reason", "text", "why it was lost"),
+    ),
+    _table(
+        "opportunity_history", "Changes of opportunities, creation included; one row per change of one field.", "change_no",
+        Column("change_no", "integer", "order in the source, decides between changes of the same instant", True),
+        Column("opportunity_id", "id", "opportunity", True, references="opportunities"),
+        Column("changed_at", "instant", "when it was recorded", True),
+        Column("field", "choice", "field that changed", True, TRACKED),
+        Column("old_value", "text", "value before; missing at creation"),
+        Column("new_value", "text", "value after"),
+        Column("changed_by", "id", "who changed it", references="reps"),
+        known_at="changed_at",
+    ),
+    _table(
+        "forecast_submissions", "Forecasts that people submitted; one row per submitted number.",
+        "quarter submitted_at rep_id category",
+        Column("quarter", "quarter", "quarter the forecast is for", True),
+        Column("submitted_at", "instant", "when it was submitted", True),
+        Column("rep_id", "id", "who submitted it", True, references="reps"),
+        Column("category", "choice", "what the number covers", True, CATEGORIES),
+        Column("amount", "money", "forecast bookings of the quarter", True),
+        Column("currency", "currency", "currency of the amount"),
+        Column("note", "text", "comment"),
+        known_at="submitted_at",
+    ),
+    _table(
+        "quotas", "Sales targets; one row per rep, quarter and measure.", "rep_id quarter measure",
+        Column("rep_id", "id", "rep", True, references="reps"),
+        Column("quarter", "quarter", "quarter", True),
+        Column("measure", "text", "what is measured", True),
+        Column("amount", "money", "target", True),
+        Column("currency", "currency", "currency of the target"),
+    ),
+    _table(
+        "credits", "Who is credited for a deal; one row per opportunity and credited rep.", "opportunity_id rep_id kind",
+        Column("opportunity_id", "id", "opportunity", True, references="opportunities"),
+        Column("rep_id", "id", "rep", True, references="reps"),
+        Column("share", "share", "share of the deal's amount", True),
+        Column("kind", "choice", "split shares of a deal sum to 1, overlays come on top", True, ("split", "overlay")),
+    ),
+    _table(
+        "subscriptions", "Recurring contracts; one row per subscription period.", "subscription_id start_date",
+        Column("subscription_id", "id", "subscription", True),
+        Column("account_id", "id", "account", True, references="accounts"),
+        Column("product_id", "id", "product", references="products"),
+        Column("mrr", "money", "recurring revenue per month", True),
+        Column("currency", "currency", "currency of the revenue"),
+        Column("start_date", "day", "first day", True),
+        Column("end_date", "day", "last day; missing: still running"),
+        Column("is_trial", "bool", "a trial counts 0"),
+        known_at="start_date", dated={"end_date": ()},
+    ),
+)  # fmt: skip
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+
+
+def table(name: str) -> Table:
+    """The canonical table called `name`; an unknown name is a UsageError."""
+    if name not in TABLES:
+        raise UsageError(f"unknown table {name!r}", "canonical tables", nearest(name, TABLES))
+    return TABLES[name]
+
+
+def empty(name: str) -> pd.DataFrame:
+    """A canonical table without rows, in the canonical types."""
+    return pd.DataFrame({c.name: pd.Series(dtype=DTYPES[c.kind]) for c in table(name).columns})
+
+
+def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with every canonical column, in canonical order and type; the company's own columns follow as text."""
+    canonical = {
+        c.name: frame[c.name].astype(DTYPES[c.kind]) if c.name in frame else pd.Series(index=frame.index, dtype=DTYPES[c.kind])
+        for c in table(name).columns
+    }
+    extra = {column: frame[column].astype("str") for column in frame if column not in canonical}
+    return pd.DataFrame({**canonical, **extra}, index=frame.index).reset_index(drop=True)
+
+
+@cache
+def schema(name: str) -> pa.DataFrameSchema:
+    """The pandera schema of a canonical table: types, required columns, choices, ranges, unique key."""
+    import pandera.pandas as pa
+
+    def column(spec: Column) -> pa.Column:
+        checks = []
+        if spec.choices:
+            checks.append(pa.Check.isin(spec.choices))
+        if spec.kind == "share":
+            checks.append(pa.Check.in_range(0, 1))
+        if spec.kind == "quarter":
+            checks.append(pa.Check.str_matches(r"^[0-9]{4}Q[1-4]$"))
+        if spec.kind == "currency":
+            checks.append(pa.Check.str_matches(r"^[A-Z]{3}$"))
+        if spec.kind == "id":
+            checks.append(pa.Check.str_length(min_value=1))
+        return pa.Column(DTYPES[spec.kind], checks, nullable=not spec.required, description=spec.description)
+
+    spec = table(name)
+    return pa.DataFrameSchema(
+        {c.name: column(c) for c in spec.columns},
+        unique=list(spec.key),
+        strict=False,
+        name=spec.name,
+        description=spec.description,
+    )
+
+
+def check(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame itself when it obeys its schema; else DataRefused naming table, column and the first offending rows."""
+    import pandera.errors
+
+    try:
+        return schema(name).validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as failure:
+        cases = failure.failure_cases
+        first = cases.iloc[0]
+        column = first["column"] if pd.notna(first["column"]) else ", ".join(table(name).key)
+        key = table(name).key[0]
+        rows = [int(i) for i in cases.loc[cases["check"] == first["check"], "index"].dropna()][:3]
+        ids = ", ".join(str(frame[key].iloc[row]) for row in rows) if key in frame else ", ".join(map(str, rows))
+        raise DataRefused(
+            f"{len(cases)} values break the schema, first {first['failure_case']!r} ({first['check']})",
+            f"table {name}, column {column}" + (f", {key} {ids}" if ids else ""),
+            "correct the source or the mapping and import again",
+        ) from failure
+
+
+def write(
+    directory: Path, frames: dict[str, pd.DataFrame], dataset: dict[str, Any], files: dict[str, str] | None = None
+) -> None:
+    """Lay a dataset on disk: `<table>.parquet`, `dataset.json` and further text files, all of them or none.
+
+    An earlier dataset in the directory is replaced as a whole; a directory that holds anything else is refused. The same
+    frames give the same bytes.
+    """
+    directory = directory.resolve()
+    if directory.exists() and any(directory.iterdir()) and not (directory / "dataset.json").exists():
+        raise CannotWrite("the folder holds something that is not a dataset", str(directory), "name an empty or new folder")
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    except OSError as failure:
+        raise CannotWrite(failure.strerror or "cannot write", str(directory.parent), "choose another folder") from failure
+    try:
+        beside.chmod(0o755)
+        for name, frame in frames.items():
+            pyarrow.parquet.write_table(_arrow(name, frame), beside / f"{name}.parquet", compression="zstd")
+        text = json.dumps(dataset, indent=1, ensure_ascii=False, default=str) + "\n"
+        for file, content in {"dataset.json": text, **(files or {})}.items():
+            (beside / file).write_text(content, encoding="utf-8")
+        if directory.exists():
+            before = beside.with_suffix(".before")
+            directory.rename(before)
+            beside.rename(directory)
+            shutil.rmtree(before)
+        else:
+            beside.rename(directory)
+    except OSError as failure:
+        raise CannotWrite(
+            failure.strerror or "cannot write", str(directory), "free space or choose another folder"
+        ) from failure
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _arrow(name: str, frame: pd.DataFrame) -> pyarrow.Table:
+    """The frame as Arrow without pandas' own metadata, local days as dates."""
+    types = {"instant": pyarrow.timestamp("us"), "day": pyarrow.date32(), "money": pyarrow.decimal128(18, 2),
+             "integer": pyarrow.int64(), "share": pyarrow.float64(), "bool": pyarrow.bool_()}  # fmt: skip
+    kinds = {c.name: c.kind for c in TABLES[name].columns} if name in TABLES else {}
+    arrays = [pyarrow.Array.from_pandas(frame[c], type=types.get(kinds.get(c, "text"), pyarrow.string())) for c in frame]
+    return pyarrow.table(arrays, names=list(frame.columns))
+
+
+def dictionary() -> str:
+    """The data dictionary in Markdown: one section per table, one line per column."""
+    parts = []
+    for spec in TABLES.values():
+        rows = [f"### `{spec.name}`", "", f"{spec.description} Key: {', '.join(f'`{k}`' for k in spec.key)}.", ""]
+        rows += ["| column | type | required | meaning |", "|---|---|---|---|"]
+        for c in spec.columns:
+            meaning = c.description
+            if c.choices:
+                meaning += " (" + ", ".join(f"`{choice}`" for choice in c.choices) + ")"
+            if c.references:
+                meaning += f" → `{c.references}`"
+            rows.append(f"| `{c.name}` | {MEANINGS[c.kind]} | {'yes' if c.required else 'no'} | {meaning} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts) + "\n"
