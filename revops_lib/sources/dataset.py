@@ -1,0 +1,102 @@
+"""Canonical tables read back from a dataset folder, and checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from .. import periods, tables
+from ..errors import DataRefused, RevopsError
+
+# Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it.
+QUARANTINE = ("file", "line", "table", "code", "reason", "record")
+_MAKE_ONE = "create one with `revops import …` or `revops sample …`"
+_KEYS = {"name": str, "known_until": str, "timezone": str, "fiscal_year_end": str, "currency": str, "tracked": list,
+         "files": list, "aliases": list, "quarantined": list}  # fmt: skip
+
+
+def read_dataset(directory: Path) -> dict[str, Any]:
+    """What a dataset folder says about itself: the content of its dataset.json.
+
+    Raises DataRefused when the folder or its dataset.json is missing, damaged or incomplete.
+    """
+    path = Path(directory) / "dataset.json"
+    try:
+        dataset = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise DataRefused("not a dataset folder", f"{directory} has no readable dataset.json", _MAKE_ONE) from failure
+    except ValueError as failure:
+        raise DataRefused(f"the file is damaged: {failure}", str(path), _MAKE_ONE) from failure
+    if not isinstance(dataset, dict):
+        raise DataRefused("the file is damaged: it holds no names", str(path), _MAKE_ONE)
+    for key, kind in _KEYS.items():
+        if not isinstance(dataset.get(key), kind):
+            raise DataRefused(f"{key} is missing or has the wrong type", str(path), _MAKE_ONE)
+    try:
+        periods.day(dataset["known_until"])
+        periods.quarter("2000Q1", dataset["fiscal_year_end"])
+        ZoneInfo(dataset["timezone"])
+    except (RevopsError, KeyError, ValueError, OSError) as failure:
+        what = failure.what if isinstance(failure, RevopsError) else str(failure)
+        raise DataRefused(what, str(path), _MAKE_ONE) from failure
+    return dataset
+
+
+def read_table(directory: Path, name: str) -> pd.DataFrame:
+    """A canonical table of a dataset in canonical types, or its `quarantine` as text; rows as in `tables`.
+
+    A table the source does not have comes back without rows. Raises DataRefused when the folder is no dataset, or when
+    a table that its dataset.json lists is gone or damaged; UsageError when there is no such canonical table.
+    """
+    directory = Path(directory)
+    if name != "quarantine":
+        tables.table(name)
+    dataset = read_dataset(directory)
+    path = directory / f"{name}.parquet"
+    if not path.exists():
+        if name in {file.get("table") for file in dataset["files"] if isinstance(file, dict)}:
+            raise DataRefused("a table of the dataset is gone", str(path), "import again")
+        return pd.DataFrame(columns=list(QUARANTINE), dtype="str") if name == "quarantine" else tables.empty(name)
+    try:
+        frame = pyarrow.parquet.read_table(path).to_pandas(types_mapper=_pandas_type, date_as_object=False)
+        return frame.astype("str") if name == "quarantine" else tables.conform(name, frame)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError) as failure:
+        raise DataRefused(f"the file is damaged: {failure}", str(path), "import again") from failure
+
+
+def _pandas_type(kind: pyarrow.DataType) -> Any:
+    """The pandas types that keep what pandas' default loses: exact decimals, whole numbers and booleans with gaps."""
+    if pyarrow.types.is_decimal(kind):
+        return pd.ArrowDtype(kind)
+    if pyarrow.types.is_integer(kind):
+        return pd.Int64Dtype()
+    return pd.BooleanDtype() if pyarrow.types.is_boolean(kind) else None
+
+
+def check(directory: Path) -> pd.DataFrame:
+    """References that lead nowhere, one row per table and column: table, column, references, n (rows), first (ids).
+
+    Columns that name the key of a table the dataset does not hold are not judged. Raises DataRefused when a table
+    breaks its schema.
+    """
+    directory = Path(directory)
+    read_dataset(directory)
+    frames = {name: read_table(directory, name) for name in tables.TABLES if (directory / f"{name}.parquet").exists()}
+    findings = []
+    for name, frame in frames.items():
+        tables.check(name, frame)
+        for column in tables.TABLES[name].columns:
+            if column.references not in frames:
+                continue
+            known = frames[column.references][tables.TABLES[column.references].key[0]]
+            lost = frame.loc[frame[column.name].notna() & ~frame[column.name].isin(known), column.name]
+            if len(lost):
+                first = ", ".join(sorted(set(lost))[:3])
+                findings.append((name, column.name, column.references, len(lost), first))
+    return pd.DataFrame(findings, columns=["table", "column", "references", "n", "first"])

@@ -1,0 +1,93 @@
+"""The books of an import: what was read must be somewhere, and what is rejected must stay small."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+
+from ..errors import DataRefused, RevopsError
+
+# Above this share of the won amount an import is refused, unless the caller allows more rejected rows than usual.
+MAX_REJECTED = 0.05
+_MAX_REJECTED_WON = 0.01
+
+
+class IntegrityError(RevopsError):
+    """The parts of an import do not sum to what was read."""
+
+    exit_code = 9
+
+
+def file_entry(
+    path: Path, file: str, table: str, read: int, accepted: int, quarantined: int, duplicates: int
+) -> dict[str, Any]:
+    """What dataset.json says about a source file: rows by where they ended, and the file's digest."""
+    try:
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as failure:
+        raise DataRefused(f"cannot read the file: {failure.strerror}", str(path), "check the file") from failure
+    return {"file": file, "table": table, "read": read, "accepted": accepted, "quarantined": quarantined,
+            "duplicates": duplicates, "sha256": digest}  # fmt: skip
+
+
+def totals(frame: pd.DataFrame) -> dict[str, str]:
+    """Exact sum of `amount` per currency, as text; a row without a readable amount adds nothing."""
+    money = pyarrow.table(
+        {
+            "currency": pyarrow.array(frame["currency"].fillna(""), type=pyarrow.string()),
+            "amount": pyarrow.array(frame["amount"], from_pandas=True),
+        }
+    )
+    sums = money.drop_null().group_by("currency").aggregate([("amount", "sum")]).to_pylist()
+    return {row["currency"]: str(row["amount_sum"]) for row in sorted(sums, key=lambda row: row["currency"])}
+
+
+def assert_whole(entry: dict[str, Any], path: Path) -> None:
+    """accepted + quarantined + duplicates = read, in rows and in money per currency."""
+    parts = ("accepted", "quarantined", "duplicates")
+    if sum(entry[part] for part in parts) != entry["read"]:
+        raise IntegrityError("rows were lost or invented", f"{path}: {entry}", "do not use this import; report it")
+    amounts = entry.get("amount", {})
+    for currency in {currency for part in amounts.values() for currency in part}:
+        total = sum(Decimal(amounts[part].get(currency, "0")) for part in parts)
+        if total != Decimal(amounts["read"].get(currency, "0")):
+            what = f"amounts in {currency} do not sum to what was read"
+            raise IntegrityError(what, f"{path}: {amounts}", "do not use this import; report it")
+
+
+def refuse_too_many(
+    path: Path, read: int, faults: pd.DataFrame, won: dict[str, tuple[Decimal, Decimal]], max_rejected: float
+) -> None:
+    """DataRefused when more than `max_rejected` of the rows, or too much of the won amount, is rejected.
+
+    `faults` are the quarantined rows that are faults of the export, `won` the won amount per currency, read and lost.
+    """
+    n = len(faults)
+    problems = []
+    if n > max_rejected * read:
+        problems.append(f"{n} of {read} rows are rejected, at most {max_rejected:.1%} may be")
+    allowed = _MAX_REJECTED_WON if max_rejected <= MAX_REJECTED else max_rejected
+    for currency, (total, lost) in won.items():
+        if lost > Decimal(str(allowed)) * total:
+            problems.append(f"{lost} of {total} {currency} won is rejected, at most {allowed:.1%} may be")
+    if problems:
+        raise DataRefused("; ".join([*problems, *_commonest(faults)]), str(path), "correct the export or the mapping")
+
+
+def _commonest(faults: pd.DataFrame) -> Iterator[str]:
+    """The three commonest codes with their first lines; unknown stages by name, since the cure is to list them."""
+    for code, n in faults["code"].value_counts(sort=True).head(3).items():
+        those = faults[faults["code"] == code]
+        lines = ", ".join(those["line"].head(3)) + (" …" if n > 3 else "")
+        named = ""
+        if code == "E_STAGE_UNKNOWN":
+            spellings = those["reason"].str.extract(r"['\"](.*)['\"]: ", expand=False).value_counts().index[:5]
+            named = f", unknown: {', '.join(spellings)}"
+        yield f"{code} {n} (line {lines}{named})"
