@@ -1,0 +1,85 @@
+"""New deals: when they come, from where, for which account and product, how large, how good, and to whom they go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .market import PRODUCT_SHARES, PRODUCTS, Accounts
+from .people import Staff
+from .world import LOG_AMOUNT, LOG_AMOUNT_SD, SOURCE_SHARES, SOURCES, World, day_number
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What is fixed when a deal is created; arrays per deal in order of creation."""
+
+    number: np.ndarray  # identity, the same whatever is planted
+    step: np.ndarray
+    created: np.ndarray  # seconds since 1970
+    segment: np.ndarray
+    source: np.ndarray
+    account: np.ndarray
+    product: np.ndarray
+    cents: np.ndarray
+    quality: np.ndarray
+    owner: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+
+def arrive(world: World, staff: Staff, accounts: Accounts) -> Arrivals:
+    """New deals of every step; the planted drop removes some, and touches no other."""
+    cal, rng = world.calendar, world.dice.rng("arrivals")
+    counts = rng.poisson(world.arrivals[: cal.n_known])
+    step = np.repeat(np.repeat(np.arange(cal.n_known), 3), counts.ravel())
+    segment = np.repeat(np.tile(np.arange(3), cal.n_known), counts.ravel())
+    n = len(step)
+    created = _created(world, rng, step)
+    order = np.argsort(created, kind="stable")
+    created, step, segment = created[order], step[order], segment[order]
+    source = _choose(SOURCE_SHARES[segment], rng.random(n))
+    account = np.empty(n, dtype=np.int64)
+    for which in range(3):
+        pool, rows = accounts.of_segment(which), segment == which
+        account[rows] = pool[rng.integers(0, len(pool), rows.sum())]
+    shares = PRODUCT_SHARES[segment] * _on_sale(created // 86_400)
+    product = _choose(shares / shares.sum(axis=1, keepdims=True), rng.random(n))
+    amount = np.exp(LOG_AMOUNT[segment] + LOG_AMOUNT_SD[segment] * rng.standard_normal(n))
+    quality, chance = rng.standard_normal(n), rng.random(n)
+    number = np.arange(n)
+    owner = _allocate(staff, step, segment, accounts.region[account], chance)
+    gone = (source == SOURCES.index("partner")) & (world.dice.uniform("partner", number) >= world.partner_keep[step])
+    rounded = np.maximum(np.round(amount / 50), 1).astype(np.int64) * 5_000
+    parts = (number, step, created, segment, source, account, product, rounded, quality, owner)
+    return Arrivals(*(part[~gone] for part in parts))
+
+
+def _created(world: World, rng: np.random.Generator, step: np.ndarray) -> np.ndarray:
+    cal = world.calendar
+    day = cal.workdays[step, (rng.random(len(step)) * cal.n_workdays[step]).astype(int)]
+    return day * 86_400 + 8 * 3_600 + rng.integers(0, 8 * 3_600, len(step))
+
+
+def _choose(shares: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """One column per row, drawn by the row's shares."""
+    return np.minimum((np.cumsum(shares, axis=1) <= chance[:, None]).sum(axis=1), shares.shape[1] - 1)
+
+
+def _on_sale(day: np.ndarray) -> np.ndarray:
+    launched = pd.to_datetime(PRODUCTS["launch_date"]).dt.date.map(day_number).to_numpy()
+    return (day[:, None] >= launched[None, :]).astype(float)
+
+
+def _allocate(staff: Staff, step: np.ndarray, segment: np.ndarray, region: np.ndarray,
+              chance: np.ndarray) -> np.ndarray:  # fmt: skip
+    """An owner for each deal; steps are in order, so each step's deals stand together."""
+    owner = np.empty(len(step), dtype=np.int64)
+    steps, begins = np.unique(step, return_index=True)
+    for now, begin, finish in zip(steps.tolist(), begins, [*begins[1:], len(step)], strict=True):
+        rows = np.arange(begin, finish)
+        owner[rows] = staff.fit(now, segment[rows], region[rows], chance[rows])
+    return owner
