@@ -1,0 +1,365 @@
+"""What the quarter's deals pay: one tiered plan with accelerator, exact to the cent, a line per credit.
+
+All arithmetic is in integer cents and fractions. The pay of a line is the rounded cumulative pay after it minus the one before
+it, so the lines of a rep sum to the cent to the pay on the whole credit, whatever the order of rounding.
+
+Credit (what counts towards quota), quota and pay are three amounts. Where the source lacks one of them nothing is estimated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import money, periods, statistics
+from .errors import DataRefused, UsageError, nearest
+from .snapshot import Snapshot
+
+LINE_COLUMNS = [
+    "rep_id",
+    "opportunity_id",
+    "close_date",
+    "kind",
+    "share",
+    "credited",
+    "quota",
+    "before",
+    "after",
+    "tiers",
+    "pay",
+]
+_KEYS = [
+    "plan",
+    "title",
+    "decided_by",
+    "source",
+    "applies_to",
+    "measure",
+    "accumulation",
+    "tier_application",
+    "credit_order",
+    "rounding",
+    "currency",
+    "tiers",
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tiered plan in force. `tiers`: (share of quota the tier starts at, rate), contiguous, the last one open."""
+
+    name: str
+    title: str
+    role: str
+    measure: str
+    currency: str
+    tiers: tuple[tuple[Fraction, Fraction], ...]
+
+    def pay(self, credit: int, quota: int) -> int:
+        """Pay in cents on `credit` cents against `quota` cents; negative credit pays nothing.
+
+        >>> tiers = ((Fraction(0), Fraction(6, 100)), (Fraction(1), Fraction(12, 100)))
+        >>> Plan("p", "p", "ae", "bookings", "EUR", tiers).pay(120_000_00, 100_000_00)
+        840000
+        """
+        exact = sum((amount * rate for amount, rate in self.split(0, max(credit, 0), quota)), start=Fraction(0))
+        return money.round_half_up(exact)
+
+    def split(self, before: int, after: int, quota: int) -> list[tuple[Fraction, Fraction]]:
+        """How much of the credit between two positions lies in each tier: (cents, rate), tiers without any left out."""
+        starts = [share * quota for share, _ in self.tiers]
+        ends: list[Fraction | None] = [*starts[1:], None]
+        parts = []
+        for start, end, (_, rate) in zip(starts, ends, self.tiers, strict=True):
+            upper = Fraction(after) if end is None else min(Fraction(after), end)
+            inside = upper - max(Fraction(before), start)
+            if inside > 0:
+                parts.append((inside, rate))
+        return parts
+
+
+def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
+    """The plan file `name` as in force on the snapshot's day. UsageError for an unknown key, tier gap or wrong order."""
+    values = snapshot.plan(name)
+    unknown = [key for key in values if key not in _KEYS]
+    missing = [key for key in _KEYS if key not in values]
+    where = f"plan {name}"
+    if unknown:
+        raise UsageError(f"unknown key {unknown[0]!r}", where, nearest(unknown[0], _KEYS))
+    if missing:
+        raise UsageError(f"key {missing[0]!r} is missing", where, "a plan states every key, there are no defaults")
+    supported = {"accumulation": "quarter", "tier_application": "marginal"}
+    for key, value in supported.items():
+        if values[key] != value:
+            raise UsageError(f"{key} {values[key]!r} is not supported", where, f"write {value}")
+    tiers = tuple((_exact(tier["from"], where), _exact(tier["rate"], where)) for tier in values["tiers"])
+    starts = [start for start, _ in tiers]
+    if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+        raise UsageError("tiers must start at 0 and rise", where, "order the tiers by `from`, each once")
+    return Plan(name, values["title"], values["applies_to"], values["measure"], values["currency"], tiers)
+
+
+def lines(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
+    """The quarter's pay, one row per credit, in the plan's order.
+
+    Credits of deals known as won with a close date in the quarter. Columns: rep_id, opportunity_id, close_date, kind, share,
+    credited (amount × share; shares of a deal sum to its amount), quota, before and after (position in the quota, 0–…), tiers
+    (how the credit falls into them), pay; all amounts exact. A rep without quota keeps the line with pay missing. Raises
+    DataRefused when the source has no credits or no quotas.
+    """
+    credited = _credited(snapshot)
+    quotas = _quotas(snapshot, plan.measure)
+    rows: list[dict[str, Any]] = []
+    for rep, group in credited[credited["role"] == plan.role].groupby("rep_id"):
+        position = 0
+        for line in group.itertuples():
+            after = position + line.cents
+            known = {"rep_id": rep, "opportunity_id": line.opportunity_id, "close_date": line.close_date, "kind": line.kind}
+            rows.append({**known, "share": line.share, "credited": line.cents, **_paid(plan, position, after, quotas.get(rep))})
+            position = after
+    table = pd.DataFrame(rows, columns=LINE_COLUMNS)
+    for column in ("credited", "quota", "pay"):
+        table[column] = money.from_cents(table[column].astype("Int64"))
+    return table
+
+
+def _paid(plan: Plan, position: int, after: int, quota: int | None) -> dict[str, Any]:
+    """What one credit pays and why: quota, position before and after it, tiers it falls into, pay (cents)."""
+    if not quota:
+        return {"quota": quota, "before": np.nan, "after": np.nan, "tiers": "no quota", "pay": None}
+    parts = plan.split(position, after, quota)
+    tiers = " + ".join(f"{float(part) / 100:,.2f} at {float(rate):.2%}" for part, rate in parts)
+    pay = plan.pay(after, quota) - plan.pay(position, quota)
+    return {"quota": quota, "before": position / quota, "after": after / quota, "tiers": tiers, "pay": pay}
+
+
+def statements(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
+    """What each rep earned, one row per rep with a quota or a credit.
+
+    Columns: rep_id, team, n (credits), credited, quota, attainment (credited ÷ quota; missing without quota), pay. A rep with a
+    quota and no credit is there with pay 0.00.
+    """
+    found = lines(snapshot, plan)
+    quotas = _quotas(snapshot, plan.measure)
+    assigned = _assignments(snapshot)
+    reps = sorted({*found["rep_id"], *(rep for rep in quotas if assigned["role"].get(rep) == plan.role)})
+    per_rep = found.groupby("rep_id").agg(n=("pay", "size"), credited=("credited", "sum"), pay=("pay", "sum")).reindex(reps)
+    table = per_rep.reset_index(names="rep_id")
+    table["n"] = table["n"].fillna(0).astype("int64")
+    table["team"] = table["rep_id"].map(assigned["team"])
+    table["quota"] = money.from_cents(table["rep_id"].map(quotas).astype("Int64"))
+    zero = money.from_cents(pd.Series(0, index=table.index, dtype="Int64"))
+    table["credited"] = table["credited"].astype(money.DTYPE).fillna(zero)
+    paid = table["pay"].astype(money.DTYPE).fillna(zero)
+    table["pay"] = paid.where(table["quota"].notna())
+    quota = money.to_float(table["quota"])
+    table["attainment"] = money.to_float(table["credited"]) / quota.where(quota > 0)
+    return table[["rep_id", "team", "n", "credited", "quota", "attainment", "pay"]]
+
+
+def cost(statements: pd.DataFrame) -> pd.DataFrame:
+    """What the plan costs, one row per team and one for all: member, n (reps), credited, quota, attainment, pay, cost_share.
+
+    `cost_share` = pay ÷ credited; missing when nothing was credited. Sums are exact.
+    """
+    everyone = statements.assign(team="all teams")
+    both = pd.concat([everyone, statements.assign(team=statements["team"].fillna("(unknown)"))])
+    table = both.groupby("team", sort=False).agg(
+        n=("rep_id", "size"), credited=("credited", "sum"), quota=("quota", "sum"), pay=("pay", "sum")
+    )
+    credited, quota = money.to_float(table["credited"]), money.to_float(table["quota"])
+    table["attainment"] = credited / quota.where(quota > 0)
+    table["cost_share"] = money.to_float(table["pay"]) / credited.where(credited > 0)
+    order = [table.index[0], *sorted(table.index[1:])]
+    return table.loc[order].reset_index(names="member")[["member", "n", "credited", "quota", "attainment", "pay", "cost_share"]]
+
+
+def total(cost: pd.DataFrame) -> pd.DataFrame:
+    """The row of `cost` for all teams: what may be published."""
+    return cost.head(1)
+
+
+def people(statements: pd.DataFrame) -> int:
+    """How many reps stand behind the totals."""
+    return len(statements)
+
+
+def attainment(statements: pd.DataFrame) -> pd.DataFrame:
+    """How many reps lie in each band of attainment, one row per band: band, n, share. Nobody is named."""
+    bands = pd.cut(statements["attainment"], [-np.inf, 0.5, 0.8, 1.0, 1.5, np.inf], right=False,
+                   labels=["under 50 %", "50–80 %", "80–100 %", "100–150 %", "150 % and more"])  # fmt: skip
+    counts = bands.value_counts(sort=False)
+    table = pd.DataFrame({"band": counts.index.astype("str"), "n": counts.to_numpy()})
+    return table.assign(share=table["n"] / max(int(table["n"].sum()), 1))
+
+
+def curve(plan: Plan, *, quota: int = 100_000) -> pd.DataFrame:
+    """Pay at each attainment for a quota in whole units of currency, one row per step: attainment, pay, marginal (pay of the
+    next unit sold)."""
+    steps = [Fraction(i, 100) for i in range(0, 201, 5)]
+    rows = []
+    for step in steps:
+        rate = next(rate for start, rate in reversed(plan.tiers) if step >= start)
+        rows.append([float(step), plan.pay(int(step * quota * 100), quota * 100) / 100, float(rate)])
+    return pd.DataFrame(rows, columns=["attainment", "pay", "marginal"])
+
+
+def rules(plan: Plan) -> pd.DataFrame:
+    """The plan's tiers in words, one row per tier: tier, rate, pays."""
+    ends = [*(start for start, _ in plan.tiers[1:]), None]
+    rows = [
+        [
+            f"{float(start):.0%} to {float(end):.0%} of quota" if end is not None else f"{float(start):.0%} of quota and more",
+            float(rate),
+        ]
+        for (start, rate), end in zip(plan.tiers, ends, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["tier", "rate"])
+    return table.assign(pays=[f"{rate * 10_000:,.2f} {plan.currency} on 10,000 {plan.currency} sold" for rate in table["rate"]])
+
+
+def bookings(snapshot: Snapshot, *, by: str = "team") -> pd.DataFrame:
+    """Won in the quarter, one row per group and one for all: member, n (deals), n_reps, amount. Needs no credits or quotas."""
+    deals = snapshot.opportunities
+    won = deals[(deals["status"] == "won") & (deals["close_date"].dt.to_period(snapshot.quarter.freqstr) == snapshot.quarter)]
+    both = pd.concat([won.assign(member=f"all {by}s"), won.assign(member=snapshot.members(won, by))])
+    table = both.groupby("member", sort=False).agg(
+        n=("amount", "size"), n_reps=("owner_id", "nunique"), amount=("amount", "sum")
+    )
+    return table.loc[[*table.index[:1], *sorted(table.index[1:])]].reset_index()
+
+
+def headline(cost: pd.DataFrame | str, bookings: pd.DataFrame, quarter: str, currency: str) -> str:
+    """The answer in one sentence; the reason in its place when the plan cannot be applied."""
+    won = f"{bookings['n'].iloc[0]:,} deals worth {bookings['amount'].iloc[0]:,.2f} {currency}" if len(bookings) else "no deal"
+    if not isinstance(cost, pd.DataFrame):
+        return f"{quarter}: {won} were won; what they pay is not known. {cost}"
+    everyone = cost.iloc[0]
+    return (
+        f"{quarter}: the plan pays {everyone['pay']:,.2f} {currency} to {everyone['n']} reps "
+        f"for {everyone['credited']:,.2f} {currency} credited ({everyone['cost_share']:.1%}), "
+        f"at {everyone['attainment']:.0%} of quota; {won} were won."
+    )
+
+
+def metrics(cost: pd.DataFrame | str, bookings: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Rows of the results file: bookings and, where the plan applies, credit, pay, cost and attainment per team."""
+    parts = [statistics.tidy(bookings, metric="bookings", by="team", member="member", value="amount", unit=currency)]
+    if isinstance(cost, pd.DataFrame):
+        for name, unit in (("credited", currency), ("pay", currency), ("attainment", "share"), ("cost_share", "share")):
+            parts.append(statistics.tidy(cost, metric=name, by="team", member="member", value=name, unit=unit))
+    return pd.concat(parts, ignore_index=True)
+
+
+def checks(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
+    """Whether the parts sum to the whole, one row per check: check, expected, found, holds."""
+    found, paid = lines(snapshot, plan), statements(snapshot, plan)
+    total = cost(paid)
+    credited = _credited(snapshot)
+    split = credited[credited["kind"] == "split"]
+    won = _won(snapshot)
+    in_plan = credited[credited["role"] == plan.role]
+    rows = [
+        ("statements sum to the plan's cost", total["pay"].iloc[0], paid["pay"].sum()),
+        ("lines sum to the statements", paid["pay"].sum(), found["pay"].sum()),
+        ("teams sum to all teams", total["pay"].iloc[0], total["pay"].iloc[1:].sum()),
+        ("split credits sum to what was won", won["amount"].sum(), money.from_cents(split["cents"]).sum()),
+        ("lines hold every credit of the role", money.from_cents(in_plan["cents"]).sum(), found["credited"].sum()),
+    ]
+    table = pd.DataFrame(rows, columns=["check", "expected", "found"])
+    return table.assign(holds=[expected == got for _, expected, got in rows])
+
+
+def recommendations(statements: pd.DataFrame | str) -> pd.DataFrame:
+    """What to look at before paying, one row per advice; nobody is named."""
+    rows = []
+    if isinstance(statements, pd.DataFrame):
+        without = int(statements["quota"].isna().sum())
+        if without:
+            rows.append(
+                (
+                    f"{without} reps have credits and no quota",
+                    "Set the quota or move the credits before paying",
+                    "RevOps",
+                )
+            )
+        low = int((statements["attainment"] < 0.5).sum())
+        if low:
+            rows.append(
+                (
+                    f"{low} of {len(statements)} reps are under half of their quota",
+                    "Look at pipeline and ramp before the quota",
+                    "sales managers",
+                )
+            )
+    else:
+        rows.append(("The plan cannot be applied", "Export credits and quotas, or keep them in two spreadsheets", "RevOps"))
+    return pd.DataFrame(rows, columns=["finding", "action", "owner"])
+
+
+def _won(snapshot: Snapshot) -> pd.DataFrame:
+    deals = snapshot.opportunities
+    in_quarter = deals["close_date"].dt.to_period(snapshot.quarter.freqstr) == snapshot.quarter
+    return deals[(deals["status"] == "won") & in_quarter & deals["amount"].notna()]
+
+
+def _credited(snapshot: Snapshot) -> pd.DataFrame:
+    """Credits of the quarter's won deals in the plan's order, with `cents` and the rep's `role`."""
+    if not snapshot.has("credits"):
+        raise DataRefused(
+            "this source has no credits: who is paid for a deal is not known",
+            f"data {snapshot.data}",
+            "map a table of credits",
+        )
+    won = _won(snapshot)
+    found = snapshot.table("credits").merge(won[["opportunity_id", "close_date", "amount"]], on="opportunity_id")
+    found = found.sort_values(["opportunity_id", "kind", "rep_id"], kind="stable")
+    cents = money.to_cents(found["amount"])
+    # Shares of one deal are cut at rounded cumulative shares, so that they sum to its amount without a cent missing.
+    millionths = (found["share"] * 1_000_000).round().astype("int64")
+    upto = millionths.groupby([found["opportunity_id"], found["kind"]]).cumsum()
+    found["cents"] = [
+        _part(int(amount), end) - _part(int(amount), end - share)
+        for amount, end, share in zip(cents, upto, millionths, strict=True)
+    ]
+    found["cents"] = found["cents"].astype("Int64")
+    found["role"] = found["rep_id"].map(_assignments(snapshot)["role"])
+    return found.sort_values(["close_date", "opportunity_id", "kind", "rep_id"], kind="stable", ignore_index=True)
+
+
+def _part(cents: int, millionths: int) -> int:
+    return money.round_half_up(Fraction(cents * int(millionths), 1_000_000))
+
+
+def _quotas(snapshot: Snapshot, measure: str) -> dict[str, int]:
+    """Quota of the quarter in cents per rep."""
+    if not snapshot.has("quotas"):
+        raise DataRefused(
+            "this source has no quotas: attainment and its tiers are not known",
+            f"data {snapshot.data}",
+            "map a table of quotas",
+        )
+    quotas = snapshot.table("quotas")
+    quotas = quotas[(quotas["quarter"] == str(snapshot.quarter)) & (quotas["measure"] == measure)]
+    return {rep: int(cents) for rep, cents in zip(quotas["rep_id"], money.to_cents(quotas["amount"]), strict=True)}
+
+
+def _assignments(snapshot: Snapshot) -> pd.DataFrame:
+    """Role and team of each rep in the quarter: the assignment that started last by its end."""
+    reps = snapshot.table("reps")
+    reps = reps[reps["start_date"].isna() | (reps["start_date"] <= pd.Timestamp(periods.last_day(snapshot.quarter)))]
+    return reps.sort_values("start_date", na_position="first").drop_duplicates("rep_id", keep="last").set_index("rep_id")
+
+
+def _exact(text: Any, where: str) -> Fraction:
+    """A share or rate written as quoted text; a bare YAML number has already lost its exactness."""
+    if not isinstance(text, str):
+        raise UsageError(f"{text!r} is a bare number", where, f'quote it: "{text}"')
+    try:
+        return Fraction(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a number", where, 'write it like "0.065"') from None

@@ -1,0 +1,175 @@
+"""Pay exact to the cent, with a plain-loop twin, and the sentences where pay cannot be known."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from revops_lib import compensation, money
+from revops_lib.errors import DataRefused, UsageError
+from revops_lib.snapshot import Snapshot
+
+TIERS = ((Fraction(0), Fraction("0.065")), (Fraction(1), Fraction("0.0975")), (Fraction(3, 2), Fraction("0.13")))
+PLAN = compensation.Plan("p", "p", "account_executive", "bookings", "EUR", TIERS)
+
+
+@pytest.fixture(scope="module")
+def snapshot():
+    return Snapshot("data/sample", quarter="2026Q2")
+
+
+@pytest.fixture(scope="module")
+def plan(snapshot):
+    return compensation.plan(snapshot)
+
+
+def test_a_published_plan_pays_what_was_published():
+    # Account executive: 60,000 variable pay on bookings of a 1,000,000 quota, double rate above quota (Sourcegraph handbook):
+    # 0.8 M pays 48,000 and 1.2 M pays 84,000.
+    plan = compensation.Plan(
+        "ae", "ae", "ae", "bookings", "USD", ((Fraction(0), Fraction("0.06")), (Fraction(1), Fraction("0.12")))
+    )
+    assert [plan.pay(credit * 100, 100_000_000) for credit in (800_000, 1_200_000)] == [48_000_00, 84_000_00]
+
+
+def by_decimals(credit: int, quota: int) -> int:
+    """The same plan as a reader would compute it, tier by tier in decimals."""
+    paid, edges = Decimal(0), [Decimal(0), Decimal(1), Decimal("1.5"), None]
+    for start, end, rate in zip(edges, edges[1:], (Decimal("0.065"), Decimal("0.0975"), Decimal("0.13")), strict=False):
+        upper = Decimal(credit) if end is None else min(Decimal(credit), end * quota)
+        paid += max(upper - start * quota, Decimal(0)) * rate
+    return int(paid.to_integral_value(ROUND_HALF_UP))
+
+
+@given(st.integers(0, 10**10), st.integers(1, 10**9))
+def test_pay_equals_a_decimal_loop(credit, quota):
+    assert PLAN.pay(credit, quota) == by_decimals(credit, quota)
+
+
+@given(st.lists(st.integers(0, 10**8), max_size=12), st.integers(1, 10**8))
+def test_lines_sum_to_the_pay_on_the_whole_credit(credits, quota):
+    upto = [0, *np.cumsum(credits, dtype=object).tolist()]
+    lines = [PLAN.pay(after, quota) - PLAN.pay(before, quota) for before, after in zip(upto, upto[1:], strict=False)]
+    assert sum(lines) == PLAN.pay(sum(credits), quota)
+    assert all(line >= 0 for line in lines)
+    parts = [PLAN.split(before, after, quota) for before, after in zip(upto, upto[1:], strict=False)]
+    assert all(sum(part for part, _ in split) == credit for split, credit in zip(parts, credits, strict=True))
+
+
+def test_parts_sum_to_the_whole_on_the_sample(snapshot, plan):
+    assert compensation.checks(snapshot, plan)["holds"].all()
+
+
+def test_statements_equal_a_plain_loop(snapshot, plan):
+    statements = compensation.statements(snapshot, plan).set_index("rep_id")
+    deals = snapshot.opportunities.set_index("opportunity_id")
+    credited: dict[str, Decimal] = {}
+    for credit in snapshot.table("credits").itertuples():
+        deal = deals.loc[credit.opportunity_id]
+        if "2026-04-01" <= str(deal["close_date"].date()) <= "2026-06-30":
+            credited[credit.rep_id] = credited.get(credit.rep_id, Decimal(0)) + deal["amount"] * Decimal(str(credit.share))
+    quotas = snapshot.table("quotas")
+    quotas = quotas[quotas["quarter"] == "2026Q2"].set_index("rep_id")["amount"]
+    assert len(statements) >= 20
+    for rep, row in statements.iterrows():
+        assert abs(row["credited"] - credited.get(rep, Decimal(0))) < Decimal("0.05")  # shares are cut at cents
+        assert row["quota"] == quotas[rep]
+        assert money.to_cents(pd.Series([row["pay"]], dtype=money.DTYPE))[0] == by_decimals(
+            int(row["credited"] * 100), int(row["quota"] * 100)
+        )
+
+
+def test_credits_of_a_deal_are_cut_without_losing_a_cent(company):
+    deals = [
+        {
+            "opportunity_id": "A",
+            "status": "won",
+            "stage": "Won",
+            "amount": "100.01",
+            "created_at": "2026-01-01",
+            "close_date": "2026-02-01",
+            "currency": "EUR",
+        }
+    ]
+    reps = [{"rep_id": r, "role": "account_executive", "team": "T"} for r in "xyz"]
+    data = company(
+        opportunities=deals, reps=reps,
+        credits=[{"opportunity_id": "A", "rep_id": r, "share": s, "kind": "split"} for r, s in zip("xyz", (0.333333, 0.333333, 0.333334), strict=True)],
+        quotas=[{"rep_id": r, "quarter": "2026Q1", "measure": "bookings", "amount": "50.00", "currency": "EUR"} for r in "xy"],
+    )  # fmt: skip
+    snapshot = Snapshot(data, quarter="2026Q1")
+    lines = compensation.lines(snapshot, compensation.plan(snapshot))
+    assert lines["credited"].sum() == Decimal("100.01")
+    assert set(lines["credited"]) == {Decimal("33.33"), Decimal("33.34")}
+    statements = compensation.statements(snapshot, compensation.plan(snapshot)).set_index("rep_id")
+    assert statements["pay"].isna().to_dict() == {"x": False, "y": False, "z": True}  # no quota: unknown, and still there
+    assert lines.set_index("rep_id").loc["z", "tiers"] == "no quota"
+
+
+def test_deals_won_later_or_known_later_do_not_pay(company):
+    deal = {"status": "won", "stage": "Won", "amount": "10.00", "created_at": "2026-01-01", "currency": "EUR"}
+    data = company(
+        opportunities=[{**deal, "opportunity_id": "in", "close_date": "2026-03-31"}, {**deal, "opportunity_id": "next", "close_date": "2026-04-01"}],
+        reps=[{"rep_id": "x", "role": "account_executive", "team": "T"}],
+        credits=[{"opportunity_id": o, "rep_id": "x", "share": 1.0, "kind": "split"} for o in ("in", "next")],
+        quotas=[{"rep_id": "x", "quarter": "2026Q1", "measure": "bookings", "amount": "100.00", "currency": "EUR"}],
+    )  # fmt: skip
+    snapshot = Snapshot(data, quarter="2026Q1", as_of="2026-05-01")
+    assert compensation.lines(snapshot, compensation.plan(snapshot))["opportunity_id"].tolist() == ["in"]
+
+
+def test_rules_in_words(plan):
+    assert compensation.rules(plan)["tier"].tolist() == [
+        "0% to 100% of quota",
+        "100% to 150% of quota",
+        "150% of quota and more",
+    ]
+    assert compensation.rules(plan)["pays"].iloc[1] == "975.00 EUR on 10,000 EUR sold"
+
+
+def test_curve_is_continuous_and_rises(plan):
+    curve = compensation.curve(plan).set_index("attainment")
+    assert curve.loc[1.0, "pay"] == 6500 and curve.loc[2.0, "pay"] == 6500 + 4875 + 6500
+    assert (curve["pay"].diff().dropna() > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('"0.065"', "0.065"), "bare number"),
+        (("accumulation: quarter", "accumulation: year"), "not supported"),
+        (("measure: bookings", "meassure: bookings"), "unknown key 'meassure'"),
+        (("decided_by: chief revenue officer and finance\n", ""), "'decided_by' is missing"),
+        (('{2016-01-01: "1.5"}', '{2016-01-01: "0.5"}'), "start at 0 and rise"),
+    ],
+)
+def test_a_wrong_plan_is_refused_in_one_line(company, change, message):
+    data = company(opportunities=[])
+    from revops_lib.snapshot import ROOT
+
+    text = (ROOT / "data/plans/account_executive.yml").read_text(encoding="utf-8")
+    assert change[0] in text
+    (data / "plans").mkdir()
+    (data / "plans" / "account_executive.yml").write_text(text.replace(*change), encoding="utf-8")
+    with pytest.raises(UsageError, match=message):
+        compensation.plan(Snapshot(data, quarter="2026Q1"))
+
+
+def test_without_credits_the_reason_stands_where_pay_would(crm):
+    from revops_lib import report
+
+    snapshot = Snapshot(crm, quarter="2017Q4")
+    plan = compensation.plan(snapshot)
+    with pytest.raises(DataRefused, match="no credits"):
+        compensation.statements(snapshot, plan)
+    statements = report.ask(compensation.statements, snapshot, plan)
+    cost = report.ask(compensation.cost, statements)
+    assert isinstance(cost, report.Reason)
+    bookings = compensation.bookings(snapshot)
+    assert bookings["n"].iloc[0] == 1196 and bookings["n"].iloc[1:].sum() == 1196
+    headline = compensation.headline(cost, bookings, "2017Q4", "USD")
+    assert "1,196 deals" in headline and "not known" in headline
