@@ -1,0 +1,207 @@
+"""Pictures of result frames. A chart computes nothing: what it draws stands in the frame beside it.
+
+Each function returns a `Picture` that a notebook shows and `report.finish` stores, with a text alternative that names the
+numbers. A `Reason` instead of a frame gives a picture of that sentence.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#1f5fa8", "#d2691e", "#7a7a7a"
+
+
+class Picture:
+    """A figure and its text alternative."""
+
+    def __init__(self, figure: Figure, alt: str) -> None:
+        self.figure, self.alt = figure, alt
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        path.write_bytes(self._repr_png_())
+
+    def __repr__(self) -> str:
+        return f"Picture: {self.alt}"
+
+
+def outlook(frame: pd.DataFrame | str) -> Picture:
+    """Parts of the forecast and the baselines, each as a point with its interval."""
+    if isinstance(frame, str):
+        return _sentence(frame)
+    figure, axes = _figure(len(frame) * 0.5 + 1)
+    _intervals(axes, frame["part"], frame, [BLUE] * 4 + [GREY] * (len(frame) - 4))
+    axes.set_xlabel(f"{frame['unit'].iloc[0]}, {frame['quarter'].iloc[0]} (grey: baselines)")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlim(left=0)
+    told = "; ".join(f"{r.part} {_number(r.value)} ({_number(r.low)} to {_number(r.high)})" for r in frame.itertuples())
+    return Picture(figure, f"Forecast of {frame['quarter'].iloc[0]} in {frame['unit'].iloc[0]}: {told}.")
+
+
+def backtest(frame: pd.DataFrame | str) -> Picture:
+    """Past quarters: interval and middle of the forecast, what came, and the baseline."""
+    if isinstance(frame, str) or frame.empty:
+        return _sentence(frame if isinstance(frame, str) else "No past quarter could be tested.")
+    import seaborn
+
+    figure, axes = _figure(3)
+    position = range(len(frame))
+    axes.vlines(position, frame["low"], frame["high"], color=BLUE, alpha=0.35, linewidth=8, label="forecast, 80 % interval")
+    seaborn.scatterplot(x=position, y=frame["value"], ax=axes, color=BLUE, marker="_", s=120, label="forecast")
+    seaborn.scatterplot(x=position, y=frame["last_quarter"], ax=axes, color=GREY, marker="x", label="last quarter again")
+    seaborn.scatterplot(x=position, y=frame["actual"], ax=axes, color=ORANGE, label="came in")
+    axes.set_xticks(list(position), frame["quarter"], rotation=45)
+    axes.set_ylabel(str(frame["unit"].iloc[0]))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
+    inside = int(frame["is_inside"].sum())
+    return Picture(figure, f"Forecasts of {len(frame)} past quarters: {inside} of {len(frame)} came in inside the interval.")
+
+
+def survival(frame: pd.DataFrame | str) -> Picture:
+    """Share of deals still in each stage after so many days, as steps."""
+    if isinstance(frame, str):
+        return _sentence(frame)
+    import seaborn
+
+    figure, axes = _figure(3.2)
+    seaborn.lineplot(frame, x="time", y="value", hue="stage", drawstyle="steps-post", ax=axes, errorbar=None)
+    axes.set(
+        xlabel="days in the stage",
+        ylabel="share still in the stage",
+        ylim=(0, 1),
+        xlim=(0, frame["time"].quantile(0.98)),
+    )
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    axes.legend(frameon=False, fontsize=8)
+    half = frame[frame["value"] <= 0.5].groupby("stage", sort=False)["time"].min()
+    told = "; ".join(f"{stage} {time:.0f} days" for stage, time in half.items())
+    return Picture(figure, f"Share of deals still in each stage by days; half have left after: {told}.")
+
+
+def ranking(frame: pd.DataFrame | str) -> Picture:
+    """Pace of each stage and segment against its past, with intervals; 100 % is the past pace."""
+    if isinstance(frame, str):
+        return _sentence(frame)
+    shown = frame.head(10).assign(value=lambda d: d["ratio"])
+    figure, axes = _figure(len(shown) * 0.35 + 0.9)
+    labels = shown["stage"] + " · " + shown["segment"]
+    _intervals(axes, labels, shown, [ORANGE if alert else BLUE for alert in shown["is_alert"]])
+    axes.axvline(1, color=GREY, linewidth=1)
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.set_xlabel("pace against the past (orange: beyond the usual spread)")
+    worst = shown.iloc[0]
+    return Picture(
+        figure,
+        f"Pace of {len(frame)} stages and segments; slowest {labels.iloc[0]} at {worst['ratio']:.0%} of its past.",
+    )
+
+
+def times(frame: pd.DataFrame | str, *, label: str = "stage") -> Picture:
+    """Median days with their interval, one line per group."""
+    if isinstance(frame, str):
+        return _sentence(frame)
+    figure, axes = _figure(len(frame) * 0.4 + 0.9)
+    _intervals(axes, frame[label], frame.assign(value=frame["median"]), [BLUE] * len(frame))
+    axes.set_xlabel("median days, open deals counted as open")
+    axes.set_xlim(left=0)
+    told = "; ".join(f"{getattr(r, label)} {_number(r.median)}" for r in frame.itertuples())
+    return Picture(figure, f"Median days: {told}.")
+
+
+def attainment(frame: pd.DataFrame | str) -> Picture:
+    """How many reps lie in each band of attainment."""
+    return _bars(frame, "band", "n", "reps", "Reps by attainment")
+
+
+def findings(frame: pd.DataFrame | str) -> Picture:
+    """Rows that break each rule, the ten most frequent ones."""
+    broken = frame if isinstance(frame, str) else frame[frame["n"] > 0].head(10)
+    return _bars(broken, "rule", "n", "rows", "Rows breaking a rule")
+
+
+def bookings(frame: pd.DataFrame | str) -> Picture:
+    """Won amount per group; the row of all groups is left out."""
+    shown = frame if isinstance(frame, str) else frame.iloc[1:].assign(amount=lambda d: d["amount"].astype("float64"))
+    return _bars(shown, "member", "amount", "amount won", "Amount won")
+
+
+def curve(frame: pd.DataFrame | str) -> Picture:
+    """Pay by attainment."""
+    if isinstance(frame, str):
+        return _sentence(frame)
+    import seaborn
+
+    figure, axes = _figure(2.8)
+    seaborn.lineplot(frame, x="attainment", y="pay", ax=axes, color=BLUE)
+    axes.axvline(1, color=GREY, linewidth=1, linestyle=":")
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set(xlabel="share of quota reached", ylabel="pay for a quota of 100,000")
+    at = frame.set_index(frame["attainment"].round(2))["pay"]
+    return Picture(
+        figure, f"Pay for a quota of 100,000: {at[0.5]:,.2f} at 50 %, {at[1.0]:,.2f} at 100 %, {at[1.5]:,.2f} at 150 %."
+    )
+
+
+def _bars(frame: pd.DataFrame | str, label: str, value: str, unit: str, title: str) -> Picture:
+    if isinstance(frame, str) or frame.empty:
+        return _sentence(frame if isinstance(frame, str) else "Nothing to draw.")
+    import seaborn
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _figure(len(frame) * 0.35 + 0.8)
+    seaborn.barplot(frame, y=label, x=value, ax=axes, color=BLUE, errorbar=None)
+    axes.set(xlabel=unit, ylabel="")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    told = "; ".join(f"{name} {_number(number)}" for name, number in zip(frame[label], frame[value], strict=True))
+    return Picture(figure, f"{title}: {told}.")
+
+
+def _intervals(axes: Axes, labels: pd.Series, rows: pd.DataFrame, colours: list[str]) -> None:
+    """A point with its interval per row, first row on top."""
+    position = range(len(rows))
+    axes.hlines(position, rows["low"], rows["high"], colors=colours, linewidth=5, alpha=0.35)
+    axes.scatter(rows["value"], position, c=colours, zorder=3)
+    axes.set_yticks(list(position), list(labels))
+    axes.invert_yaxis()
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    """A figure as wide as a page, drawn without any window system."""
+    import seaborn
+    from matplotlib.figure import Figure
+
+    with seaborn.axes_style("whitegrid", {"axes.spines.right": False, "axes.spines.top": False}):
+        figure = Figure(figsize=(7.5, max(height, 1.6)), layout="constrained")
+        axes = figure.subplots()
+    return figure, axes
+
+
+def _sentence(text: str) -> Picture:
+    import textwrap
+
+    figure, axes = _figure(1.6)
+    axes.axis("off")
+    axes.text(0.5, 0.5, "\n".join(textwrap.wrap(str(text), 80)), ha="center", va="center", color=GREY)
+    return Picture(figure, str(text))
+
+
+def _number(value: float) -> str:
+    if pd.isna(value):
+        return "not known"
+    return f"{float(value):,.0f}"

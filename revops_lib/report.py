@@ -1,0 +1,202 @@
+"""The voice: sentences, tables for people, results files for programs. Computes no number.
+
+A question the source cannot answer becomes a `Reason`: the sentence that stands where the number would stand. Tables are plain
+DataFrames of display text, which escape whatever the CRM wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from .errors import RevopsError
+
+RESULT_COLUMNS = ["quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level"]
+ADVICE_COLUMNS = ["topic", "finding", "action", "expected_amount", "low", "high", "owner"]
+UNKNOWN = "not known"
+SHARES = {
+    "share",
+    "coverage",
+    "wape",
+    "bias",
+    "attainment",
+    "before",
+    "after",
+    "ratio",
+    "marginal",
+    "won_low",
+    "won_high",
+    "coverage_low",
+    "coverage_high",
+}
+PERCENT = ("share", "ratio")  # units shown in percent
+LABELS = {
+    "n": "n",
+    "wape": "WAPE",
+    "p90": "P90",
+    "z": "z",
+    "n_reps": "reps",
+    "n_open": "open now",
+    "n_running": "still there",
+}
+
+
+class Sentence(str):
+    """Text that a notebook shows as it reads, without quotes."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Reason(Sentence):
+    """Why a number is not there."""
+
+
+class Picture(Protocol):
+    alt: str
+
+    def save(self, path: Path) -> None: ...
+
+
+def ask(question: Callable[..., Any], *values: Any, **options: Any) -> Any:
+    """The answer of a topic's function, or the `Reason` why this source cannot give it.
+
+    A Reason among the values is handed through: what rests on an unknown is unknown for the same reason.
+    """
+    for value in (*values, *options.values()):
+        if isinstance(value, Reason):
+            return value
+    try:
+        return question(*values, **options)
+    except RevopsError as failure:
+        if failure.exit_code != 3:  # wrong use is a mistake to mend, not a limit of the source
+            raise
+        return Reason(f"Not available: {failure.what}. To have it: {failure.do}.")
+
+
+def table(frame: pd.DataFrame | Reason, *, rows: int = 20) -> pd.DataFrame | Reason:
+    """The frame as people read it, at most `rows` rows; an empty one says so, a missing value reads "not known"."""
+    if isinstance(frame, Reason):
+        return frame
+    if frame.empty:
+        return Reason("None.")
+    shown = frame.head(rows)
+    units = shown["unit"] if "unit" in shown else pd.Series("", index=shown.index)
+    text = {
+        _label(column): [_display(column, value, unit) for value, unit in zip(shown[column], units, strict=True)]
+        for column in shown
+    }
+    if units.isin(PERCENT).all():  # the percent sign says it
+        text.pop("unit")
+    result = pd.DataFrame(text)
+    if len(frame) > rows:
+        result.loc[len(result)] = [f"… {len(frame) - rows:,} more"] + ["…"] * (len(result.columns) - 1)
+    result.index = pd.Index([""] * len(result))
+    return result
+
+
+def lines(sentences: list[str] | Reason) -> Sentence:
+    """Sentences one below the other."""
+    if isinstance(sentences, Reason):
+        return sentences
+    return Sentence("\n".join(sentences) or "Nothing to say.")
+
+
+def finish(
+    stamp: Mapping[str, str],
+    *,
+    stem: str,
+    question: str,
+    headline: str,
+    notes: list[str],
+    metrics: pd.DataFrame,
+    tables: Mapping[str, tuple[pd.DataFrame | Reason, str]],
+    figures: Mapping[str, Picture],
+    recommendations: pd.DataFrame,
+    people: int | Reason | None = None,
+) -> Sentence:
+    """Write the results of a notebook into the folder named by REVOPS_RESULTS; without it, write nothing and say so.
+
+    `tables`: name -> (frame, caption). `people`: how many persons stand behind the headline where it is about persons; a
+    publication needs at least five. Files: `<stem>.parquet` (one row per metric, group and member),
+    `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`, `<stem>.<figure>.png` and `<stem>.json` with everything as
+    display text.
+    """
+    folder = os.environ.get("REVOPS_RESULTS")
+    if not folder:
+        return Sentence("Results are not stored here; `revops run` stores them.")
+    to = Path(folder)
+    result = metrics.assign(quarter=stamp["quarter"], as_of=stamp["as_of"])[RESULT_COLUMNS]
+    _store(result, to / f"{stem}.parquet")
+    for name, (frame, _) in tables.items():
+        if not isinstance(frame, Reason):
+            _store(frame, to / f"{stem}.{name}.parquet")
+    advice = recommendations.assign(topic=stem).reindex(columns=ADVICE_COLUMNS)
+    _store(
+        advice.astype({"expected_amount": "float64", "low": "float64", "high": "float64"}),
+        to / f"{stem}.recommendations.parquet",
+    )
+    for name, picture in figures.items():
+        picture.save(to / f"{stem}.{name}.png")
+    told = {
+        "stem": stem,
+        "question": question,
+        "headline": headline,
+        "people": None if isinstance(people, Reason) else people,
+        "notes": notes,
+        "stamp": dict(stamp),
+        "tables": {name: _told(frame, caption) for name, (frame, caption) in tables.items()},
+        "figures": {
+            name: {"file": f"{stem}.{name}.png", "alt": picture.alt, "caption": picture.alt}
+            for name, picture in figures.items()
+        },
+        "recommendations": recommendations.reindex(columns=["finding", "action", "owner"]).to_dict("records"),
+    }
+    (to / f"{stem}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Sentence(f"Results stored: {len(result)} metrics, {len(tables)} tables, {len(advice)} recommendations.")
+
+
+def _told(frame: pd.DataFrame | Reason, caption: str) -> dict[str, Any]:
+    shown = table(frame, rows=40)
+    if isinstance(shown, Reason):
+        return {"caption": caption, "columns": ["Not available"], "rows": [[str(shown)]]}
+    return {"caption": caption, "columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
+
+
+def _store(frame: pd.DataFrame, path: Path) -> None:
+    periods = {column: "str" for column in frame if isinstance(frame[column].dtype, pd.PeriodDtype)}
+    frame.astype(periods).to_parquet(path, index=False)
+
+
+def _label(column: str) -> str:
+    return LABELS.get(column, column.replace("_", " "))
+
+
+def _display(column: str, value: Any, unit: str) -> str:
+    """One value as people read it; the column's name decides between share and plain number."""
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+        return UNKNOWN
+    if isinstance(value, str):
+        return value
+    if isinstance(value, pd.Timestamp):
+        return value.date().isoformat()
+    if str(value) in ("True", "False"):
+        return "yes" if str(value) == "True" else "no"
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}"
+    if column == "rate":
+        return f"{value:.2%}"
+    if column == "level":
+        return f"{value:.0%}"
+    if column in SHARES or column.endswith("_share") or (unit in PERCENT and column in ("value", "low", "high")):
+        return f"{value:.1%}"
+    if isinstance(value, int) or float(value).is_integer() or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}"

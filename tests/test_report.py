@@ -1,0 +1,98 @@
+"""Sentences, tables and results files."""
+
+import json
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from revops_lib import charts, report
+from revops_lib.errors import DataRefused, UsageError
+
+STAMP = {"quarter": "2026Q3", "as_of": "2026-09-30", "data": "d", "fingerprint": "f", "library": "0", "currency": "EUR"}
+
+
+def refuse():
+    raise DataRefused("no amounts", "here", "export them")
+
+
+def test_a_question_the_source_cannot_answer_becomes_a_sentence():
+    reason = report.ask(refuse)
+    assert reason == "Not available: no amounts. To have it: export them."
+    assert report.ask(len, reason) is reason  # what rests on it is unknown for the same reason
+    assert report.table(reason) is reason
+    assert charts.outlook(reason).alt == reason
+
+
+def test_a_mistake_is_not_hidden():
+    def mistake():
+        raise UsageError("wrong", "here", "mend")
+
+    with pytest.raises(UsageError):
+        report.ask(mistake)
+
+
+def test_display_of_values():
+    frame = pd.DataFrame(
+        {"amount": [Decimal("1234.5"), None], "win_share": [0.1234, np.nan], "n": [1200, 3], "close_date": [pd.Timestamp("2026-09-30"), pd.NaT],
+         "is_open": [True, False], "days": [12.345, 120.4], "rate": [0.0975, np.nan]}
+    )  # fmt: skip
+    shown = report.table(frame)
+    assert shown.iloc[0].tolist() == ["1,234.50", "12.3%", "1,200", "2026-09-30", "yes", "12.35", "9.75%"]
+    assert shown.iloc[1].tolist()[:2] == ["not known", "not known"]
+
+
+def test_an_empty_table_says_so_and_a_long_one_says_how_much_more():
+    assert report.table(pd.DataFrame({"a": []})) == "None."
+    assert "… 5 more" in report.table(pd.DataFrame({"a": range(25)})).to_string()
+
+
+def test_what_the_crm_wrote_is_escaped():
+    shown = report.table(pd.DataFrame({"name": ["<script>alert(1)</script>"], "<b>": ["x"]}))
+    html = shown._repr_html_()
+    assert "<script>" not in html and "<b>" not in html and "&lt;script&gt;" in html
+
+
+def finish(**change):
+    given = {
+        "stem": "topic", "question": "Why?", "headline": "So.", "notes": [],
+        "metrics": pd.DataFrame({"metric": ["m"], "by": "company", "member": "company", "value": 1.0, "unit": "EUR", "n": 3.0, "low": 0.5, "high": 2.0, "level": 0.9}),
+        "tables": {"known": (pd.DataFrame({"amount": [Decimal("1.50")]}), "Known"), "unknown": (report.Reason("Because."), "Unknown")},
+        "figures": {"curve": charts.curve("No picture.")},
+        "recommendations": pd.DataFrame({"finding": ["f"], "action": ["a"], "owner": ["o"]}),
+    }  # fmt: skip
+    return report.finish(STAMP, **{**given, **change})
+
+
+def test_results_are_stored_as_other_programs_expect_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("REVOPS_RESULTS", str(tmp_path))
+    finish(people=4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "topic.curve.png", "topic.json", "topic.known.parquet", "topic.parquet", "topic.recommendations.parquet",
+    ]  # fmt: skip
+    metrics = pd.read_parquet(tmp_path / "topic.parquet")
+    assert list(metrics.columns) == ["quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level"]
+    advice = pd.read_parquet(tmp_path / "topic.recommendations.parquet")
+    assert list(advice.columns) == ["topic", "finding", "action", "expected_amount", "low", "high", "owner"]
+    assert pd.read_parquet(tmp_path / "topic.known.parquet")["amount"].tolist() == [Decimal("1.50")]
+    told = json.loads((tmp_path / "topic.json").read_text(encoding="utf-8"))
+    assert told["tables"]["unknown"]["rows"] == [["Because."]] and told["people"] == 4
+    assert (tmp_path / "topic.curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_folder_nothing_is_stored(tmp_path, monkeypatch):
+    monkeypatch.delenv("REVOPS_RESULTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert "not stored" in finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_tells_its_numbers_in_words():
+    frame = pd.DataFrame(
+        {"quarter": "2026Q4", "part": ["won to date", "open pipeline", "yet to be created", "total", "Last quarter again"],
+         "low": 1.0, "value": [2.0, 2.0, 2.0, 6.0, 5.0], "high": 9.0, "unit": "EUR"}
+    )  # fmt: skip
+    picture = charts.outlook(frame)
+    assert "total 6 (1 to 9)" in picture.alt and picture._repr_png_().startswith(b"\x89PNG")
+    assert picture._repr_png_() == charts.outlook(frame)._repr_png_()
