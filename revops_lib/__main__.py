@@ -1,0 +1,6 @@
+"""`python -m revops_lib` is `revops`."""
+
+from .cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,283 @@
+"""The door: `revops` and its verbs. Reads what the user typed, calls one function, says how it ended.
+
+Paths a user gives count from where the user stands; defaults count from the repository root. Every failure is one line
+on stderr, `error: <what> — <where> — <what to do>`, and the exit code of its class; only a failure nobody foresaw
+leaves a traceback, in a log file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import CannotWrite, RevopsError, UsageError, nearest
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = ROOT / "runs"
+DATA = ROOT / "data" / "sample"
+SITE = ROOT / "site"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        with _ended_by_sigterm():
+            arguments = _parse(argv)
+            return arguments.call(arguments)
+    except RevopsError as failure:
+        print(failure, file=sys.stderr)
+        return failure.exit_code
+    except KeyboardInterrupt:
+        print("error: interrupted — revops — nothing unfinished was kept, start it again", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except _Terminated:
+        return 128 + signal.SIGTERM
+    except Exception as failure:
+        what = " ".join(f"unexpected {type(failure).__name__}: {failure}".split())
+        print(f"error: {what} — {_log(argv)} — report it with that file", file=sys.stderr)
+        return 1
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: unwind, so that kernels and unfinished files are cleared away."""
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be caught
+        yield
+        return
+
+    def end(*_: object) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _log(argv: list[str]) -> Path:
+    """Append the traceback of the failure at hand to the log, and say where that is."""
+    text = f"{dt.datetime.now(dt.UTC).isoformat()} revops {' '.join(argv)}\n{traceback.format_exc()}\n"
+    for folder in (RUNS, Path(tempfile.gettempdir())):
+        log = folder / "revops.log"
+        try:
+            folder.mkdir(exist_ok=True)
+            with log.open("a", encoding="utf-8") as file:
+                file.write(text)
+            break
+        except OSError:
+            continue
+    return log
+
+
+# --- what can be typed ----------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like every other failure."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, self.prog, f"see `{self.prog} --help`")
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog="revops",
+        description="Revenue operations in notebooks: bring CRM data in, run a quarter, build the site.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    known = [add(verbs) for add in (_add_sample, _add_import, _add_check, _add_run, _add_site, _add_doctor)]
+    if argv and not argv[0].startswith("-") and argv[0] not in known:
+        raise UsageError(f"unknown command {argv[0]!r}", "revops", nearest(argv[0], known))
+    return parser.parse_args(argv)
+
+
+_EXAMPLES = """\
+examples:
+  revops run 2026Q3                                        the quarter, on the sample company
+  revops import data/mappings/my_crm.yml --from ~/export --to data/company
+  revops run 2026Q3 --data data/company --only forecast,quality
+  revops site                                              the playbook and every quarter run so far
+
+exit codes: 0 ok · 1 unexpected · 2 wrong usage · 3 data refused · 4 notebook or site failed · 5 kernel died
+            6 timeout · 7 cannot write · 9 integrity · 10 site holds what must not be published"""
+
+
+def _verb(verbs: Any, name: str, call: Any, help_: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help_,
+        description=help_[0].upper() + help_[1:] + ".",
+        epilog="examples:\n" + "".join(f"  {line}\n" for line in examples.splitlines()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(call=call)
+    return parser
+
+
+def _add_sample(verbs: Any) -> str:
+    parser = _verb(verbs, "sample", _sample, "invent a company whose truth is known", "revops sample --to data/sample")
+    parser.add_argument("--to", type=_path, required=True, metavar="DIR", help="dataset folder to write")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same bytes (default: 1)")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="1 is about 50 wins a quarter (default: 1)")
+    return "sample"
+
+
+def _add_import(verbs: Any) -> str:
+    examples = "revops import data/mappings/my_crm.yml --from ~/export --to data/company\n"
+    examples += "revops import data/mappings/my_crm.yml --from ~/export --to data/company --as-of 2026-09-30"
+    parser = _verb(verbs, "import", _import, "read a CRM export into a dataset folder", examples)
+    parser.add_argument("mapping", type=_path, metavar="MAPPING.yml", help="which column of the export means what")
+    parser.add_argument("--from", dest="source", type=_path, required=True, metavar="DIR", help="folder of the export")
+    parser.add_argument("--to", type=_path, required=True, metavar="DIR", help="dataset folder to write, or to replace")
+    parser.add_argument("--as-of", metavar="DATE", help="day the export was made (default: latest day in it)")
+    parser.add_argument("--max-rejected", type=float, metavar="SHARE", help="share of rows that may be rejected, 0 to 1")
+    return "import"
+
+
+def _add_check(verbs: Any) -> str:
+    parser = _verb(verbs, "check", _check, "check a dataset folder against the schemas", "revops check data/company")
+    parser.add_argument("data", type=_path, metavar="DIR", help="dataset folder")
+    return "check"
+
+
+def _add_run(verbs: Any) -> str:
+    examples = "revops run 2026Q3\nrevops run 2026Q3 --data data/company --as-of 2026-08-15\n"
+    examples += "revops run 2026Q3 --only forecast --param level=0.9"
+    parser = _verb(verbs, "run", _run, "execute the notebooks of a quarter", examples)
+    parser.add_argument("quarter", metavar="QUARTER", help="fiscal quarter, like 2026Q3")
+    parser.add_argument("--data", type=_path, default=DATA, metavar="DIR", help="dataset folder (default: data/sample)")
+    parser.add_argument("--as-of", metavar="DATE", help="last day that counts (default: end of quarter, or of the data)")
+    parser.add_argument("--only", metavar="A,B", help="these notebooks only")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="set a notebook parameter")
+    parser.add_argument("--out", type=_path, default=RUNS, metavar="DIR", help="where QUARTER/ is written (default: runs)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks at a time (default: one per core)")
+    parser.add_argument("--timeout", type=float, default=900, metavar="S", help="seconds a cell may take (default: 900)")
+    return "run"
+
+
+def _add_site(verbs: Any) -> str:
+    parser = _verb(verbs, "site", _site, "build the site from the playbook and the runs", "revops site\nrevops site 2026Q3")
+    parser.add_argument("quarter", nargs="?", metavar="QUARTER", help="show this run only (default: every run)")
+    parser.add_argument("--audience", default="everyone", metavar="WHO", help="everyone (default) or internal")
+    parser.add_argument("--runs", type=_path, default=RUNS, metavar="DIR", help="where the runs are (default: runs)")
+    parser.add_argument("--to", type=_path, default=SITE, metavar="DIR", help="folder of the site (default: site)")
+    return "site"
+
+
+def _add_doctor(verbs: Any) -> str:
+    _verb(verbs, "doctor", _doctor, "check versions, write access, disk and kernel", "revops doctor")
+    return "doctor"
+
+
+def _path(text: str) -> Path:
+    """A path as the user gave it, counted from where the user stands."""
+    return Path(text).expanduser().absolute()
+
+
+# --- what then happens ----------------------------------------------------------------------------------------------
+
+
+def _sample(arguments: argparse.Namespace) -> int:
+    from . import sample
+
+    sample.write(arguments.to, seed=arguments.seed, scale=arguments.scale)
+    print(f"wrote {arguments.to}; what is true of this company stands in {arguments.to / 'truth.yml'}")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from . import periods, sources, tables
+
+    options: dict[str, Any] = {} if arguments.max_rejected is None else {"max_rejected": arguments.max_rejected}
+    if arguments.as_of is not None:
+        options["as_of"] = periods.day(arguments.as_of)
+    dataset = sources.import_export(arguments.mapping, arguments.source, arguments.to, **options)
+    for file in dataset["files"]:
+        counts = f"{file['accepted']:,} accepted + {file['quarantined']:,} quarantined + {file['duplicates']:,} duplicates"
+        print(f"{file['file']} → {file['table']}: {file['read']:,} read = {counts}")
+    print(f"wrote {arguments.to}, known until {dataset['known_until']}")
+    missing = [name for name in tables.TABLES if not (arguments.to / f"{name}.parquet").exists()]
+    if missing:
+        print(f"not in this export: {', '.join(missing)}; the notebooks say so where such a number would stand")
+    if not dataset["tracked"]:
+        print("no history of changes: nothing can be said as of an earlier day that the current state does not tell")
+    quarter = periods.quarter_of(periods.day(dataset["known_until"]), dataset["fiscal_year_end"])
+    print(f"next: revops run {quarter} --data {arguments.to}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from . import sources
+
+    findings = sources.check(arguments.data)
+    if len(findings):
+        print("references that lead nowhere:")
+        print(findings.to_string(index=False))
+    print(f"{arguments.data}: every table obeys its schema")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from . import runs
+
+    params: dict[str, str | int | float | bool | None] = {}
+    for text in arguments.param:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--param {text!r} has no value", "revops run", "write it like level=0.9")
+        if name in params:
+            raise UsageError(f"--param {name} is given twice", "revops run", "give it once")
+        params[name] = value
+    only = None if arguments.only is None else [name.strip() for name in arguments.only.split(",") if name.strip()]
+    manifest = runs.run(
+        arguments.quarter,
+        data=arguments.data,
+        out=arguments.out,
+        as_of=arguments.as_of,
+        only=only,
+        jobs=arguments.jobs,
+        params=params,
+        timeout=arguments.timeout,
+    )
+    folder = arguments.out / arguments.quarter
+    for stem, entry in manifest["notebooks"].items():
+        if entry["state"] == "ok":
+            print(f"{stem}: {runs.headline(folder, stem)}")
+        else:
+            print(entry["error"], file=sys.stderr)
+    print(folder)
+    return int(manifest["exit_code"])
+
+
+def _site(arguments: argparse.Namespace) -> int:
+    from . import site
+
+    print(site.build(arguments.quarter, runs=arguments.runs, to=arguments.to, audience=arguments.audience))
+    return 0
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from . import doctor
+
+    worst = 0
+    for finding in doctor.examine(RUNS, ROOT / "requirements.lock"):
+        print(f"{'not ok' if finding.problem else 'ok':<8}{finding.what}" + (f": {finding.problem}" if finding.problem else ""))
+        worst = max(worst, (CannotWrite if finding.writing else UsageError).exit_code if finding.problem else 0)
+    return worst

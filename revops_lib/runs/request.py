@@ -1,0 +1,286 @@
+"""What would run: notebooks, their parameters, the quarter and the day, settled and checked before anything runs.
+
+Parameters are read from the notebook's one cell tagged `parameters`, as text: nothing is executed, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import io
+import json
+import math
+import re
+import tokenize
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DataRefused, UsageError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+REPORTS = ROOT / "playbook" / "reports.yml"
+# Every notebook has these; they are set by the run, never by --param.
+GIVEN = ("quarter", "as_of", "data")
+TYPES = {"str": str, "int": int, "float": float, "bool": bool}
+_STEM = re.compile(r"[a-z][a-z0-9_]*")
+_FORM = "write every line like `level: float = 0.9  # share of cases inside the interval`"
+_ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list}
+
+Value = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter a notebook declares; `type` is str, int, float or bool, `optional` allows None as its default."""
+
+    name: str
+    type: str
+    default: Value
+    help: str
+    optional: bool = False
+
+    def value(self, given: Value, where: str) -> Value:
+        """The value in the declared type; text is read strictly. Anything else is a UsageError."""
+        if given is None and self.optional:
+            return None
+        if isinstance(given, str) and self.type != "str":
+            given = _literal(given, self.type)
+        if self.type == "float" and type(given) is int:
+            given = float(given)
+        if type(given) is not TYPES[self.type] or (isinstance(given, float) and not math.isfinite(given)):
+            examples = {
+                "str": "text",
+                "int": "a whole number such as 12",
+                "float": "a number such as 0.9",
+                "bool": "true or false",
+            }
+            raise UsageError(f"parameter {self.name} is not of type {self.type}", where, f"give {examples[self.type]}")
+        return given
+
+
+def _literal(text: str, kind: str) -> Value:
+    """Text as a number or truth value, or the text itself when it is none: the caller refuses it by its type."""
+    if kind == "bool":
+        return {"true": True, "false": False}.get(text, text)
+    if kind == "int":
+        return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
+    return float(text) if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text) else text
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that may start. `parameters` holds every parameter per stem with its effective value, defaults included."""
+
+    quarter: str
+    as_of: str
+    data: str  # as the notebooks get it: relative to the repository root when it lies inside
+    folder: Path
+    dataset: Mapping[str, Any]
+    notebooks: Mapping[str, Path]
+    parameters: Mapping[str, Mapping[str, Value]]
+    published: Mapping[str, Mapping[str, Any]]
+
+
+def resolve(
+    quarter: str,
+    *,
+    data: Path,
+    as_of: str | dt.date | None = None,
+    only: Iterable[str] | None = None,
+    params: Mapping[str, Value] | None = None,
+    notebooks: Path = NOTEBOOKS,
+    reports: Path = REPORTS,
+) -> Request:
+    """Everything a run needs, checked; nothing is executed or written.
+
+    `data` relative to the repository root. `as_of` defaults to the quarter's last day, or to the day the data is known
+    until when that is earlier. `params` go to the notebooks that declare them. Raises UsageError for a quarter outside
+    the data, a day later than the data, an unknown notebook or parameter, a value of the wrong type, a notebook without
+    a clean parameters cell, a faulty allow-list; DataRefused when `data` is no dataset.
+    """
+    from .. import periods, sources
+
+    folder = (ROOT / data).resolve()
+    dataset = sources.read_dataset(folder)
+    label = folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.as_posix()
+    known_until = periods.day(str(dataset["known_until"])[:10])
+    period = periods.quarter(quarter, dataset["fiscal_year_end"])
+    first = _first_day(folder, dataset["timezone"]) or known_until
+    _check_quarter(period, first, known_until, dataset["fiscal_year_end"], label)
+    day = periods.day(as_of) if as_of is not None else min(periods.last_day(period), known_until)
+    if not first <= day <= known_until:
+        bound = known_until if day > known_until else first
+        raise UsageError(f"as of {day} nothing can be said", f"{label}, known from {first} to {known_until}", f"use {bound}")
+
+    found = _notebooks(notebooks)
+    stems = sorted(found) if only is None else _selected(only, found, notebooks)
+    declared = {stem: parameters(found[stem]) for stem in stems}
+    given = {"quarter": quarter, "as_of": day.isoformat(), "data": label}
+    return Request(
+        quarter,
+        day.isoformat(),
+        label,
+        folder,
+        dataset,
+        {stem: found[stem] for stem in stems},
+        _effective(declared, given, params or {}),
+        _published(reports, found),
+    )
+
+
+def _first_day(folder: Path, timezone: str) -> dt.date | None:
+    """Local day of the first thing known about an opportunity: created, or else closed; None when there is none."""
+    import pandas as pd
+    import pyarrow.compute
+    import pyarrow.parquet
+
+    from .. import periods
+
+    file = folder / "opportunities.parquet"
+    if not file.exists():
+        return None
+    try:
+        dates = pyarrow.parquet.read_table(file, columns=["created_at", "close_date"])
+        created, closed = (pyarrow.compute.min(dates[name]).as_py() for name in ("created_at", "close_date"))
+    except (pyarrow.ArrowException, OSError, KeyError) as failure:
+        raise DataRefused(f"the file is damaged: {failure}", str(file), "import again") from failure
+    if created is None:
+        return closed
+    return periods.local_day(pd.Series([created]), timezone).iloc[0].date()
+
+
+def _check_quarter(period: pd.Period, first: dt.date, known_until: dt.date, fiscal_year_end: str, label: str) -> None:
+    from .. import periods
+
+    if periods.first_day(period) > known_until:
+        closest = periods.quarter_of(known_until, fiscal_year_end)
+    elif periods.last_day(period) < first:
+        closest = periods.quarter_of(first, fiscal_year_end)
+    else:
+        return
+    what = f"quarter {period} lies outside the data"
+    raise UsageError(what, f"{label}, known from {first} to {known_until}", f"the nearest quarter is {closest}")
+
+
+def _notebooks(folder: Path) -> dict[str, Path]:
+    """The notebooks of a folder by stem."""
+    found = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    if not found:
+        raise UsageError("there are no notebooks", str(folder), "name the folder that holds them")
+    for stem, path in found.items():
+        if not _STEM.fullmatch(stem):
+            raise UsageError(
+                f"{path.name} is not a notebook's name", str(folder), "one word: small letters, digits, underscores"
+            )
+    return found
+
+
+def _selected(only: Iterable[str], found: Mapping[str, Path], folder: Path) -> list[str]:
+    names = sorted(set(only))
+    for name in names:
+        if name not in found:
+            raise UsageError(f"unknown notebook {name!r}", str(folder), nearest(name, found))
+    if not names:
+        raise UsageError("no notebook selected", str(folder), nearest("", found))
+    return names
+
+
+def _effective(
+    declared: Mapping[str, Mapping[str, Parameter]], given: Mapping[str, Value], params: Mapping[str, Value]
+) -> dict[str, dict[str, Value]]:
+    """Per notebook all its parameters: what the run sets, what the user asks for, the defaults."""
+    for name in params:
+        if name in GIVEN:
+            raise UsageError(
+                f"{name} is not a --param", "run", "give the quarter as argument, the others as --as-of and --data"
+            )
+        if not any(name in own for own in declared.values()):
+            known = sorted({n for own in declared.values() for n in own} - set(GIVEN))
+            do = nearest(name, known) if known else "the selected notebooks take none"
+            raise UsageError(f"unknown parameter {name!r}", f"notebooks {', '.join(declared)}", do)
+    effective = {}
+    for stem, own in declared.items():
+        for name in GIVEN:
+            if name not in own:
+                raise UsageError(f"the notebook has no parameter {name}", f"{stem}.ipynb", f"declare {', '.join(GIVEN)}")
+        asked = {**{n: v for n, v in params.items() if n in own}, **given}
+        effective[stem] = {n: p.value(asked[n], f"{stem}.ipynb") if n in asked else p.default for n, p in own.items()}
+    return effective
+
+
+def _published(reports: Path, found: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """The allow-list: per stem its title and the tables and figures that may appear on the site."""
+    from .. import sources
+
+    listed = sources.read_yaml(reports)
+    for stem, entry in listed.items():
+        if stem not in found:
+            raise UsageError(f"no notebook {stem!r}", str(reports), nearest(str(stem), found))
+        if not isinstance(entry, dict) or "title" not in entry:
+            raise UsageError(f"{stem} has no title", str(reports), f"give it: {', '.join(_ALLOWED)}")
+        for key, value in entry.items():
+            if key not in _ALLOWED:
+                raise UsageError(f"unknown key {key!r} of {stem}", str(reports), nearest(str(key), _ALLOWED))
+            if type(value) is not _ALLOWED[key] or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
+                raise UsageError(f"{key} of {stem} is not a {_ALLOWED[key].__name__}", str(reports), "see the other entries")
+    return listed
+
+
+def parameters(notebook: Path) -> dict[str, Parameter]:
+    """The parameters a notebook declares, by name, in the order written.
+
+    They stand in one cell tagged `parameters`, a line each: `name: type = literal  # help`, the type str, int, float or
+    bool, or one of them `| None`. Anything else is a UsageError naming the notebook.
+    """
+    try:
+        content = json.loads(notebook.read_text(encoding="utf-8"))
+        cells = [c for c in content["cells"] if c["cell_type"] == "code" and "parameters" in c["metadata"].get("tags", [])]
+        sources = ["".join(cell["source"]) for cell in cells]
+    except OSError as failure:
+        raise UsageError(f"cannot read the notebook: {failure.strerror}", str(notebook), "check the path") from failure
+    except (ValueError, KeyError, TypeError, AttributeError) as failure:
+        raise UsageError("the file is not a notebook", str(notebook), "restore it") from failure
+    if len(sources) != 1:
+        raise UsageError(f"{len(sources)} cells are tagged `parameters`", str(notebook), "tag exactly one cell")
+    try:
+        body = ast.parse(sources[0]).body
+    except SyntaxError as failure:
+        raise UsageError("the parameters cell is not Python", f"{notebook}, line {failure.lineno}", _FORM) from failure
+    comments = _comments(sources[0])
+    declared: dict[str, Parameter] = {}
+    for statement in body:
+        parameter = _parameter(statement, comments)
+        if parameter is None or parameter.name in declared:
+            line = ast.get_source_segment(sources[0], statement) or ""
+            raise UsageError(f"not a parameter: `{line.splitlines()[0][:80]}`", str(notebook), _FORM)
+        declared[parameter.name] = parameter
+    return declared
+
+
+def _comments(source: str) -> dict[int, str]:
+    """Text of the comment on each line that has one."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ").rstrip() for token in tokens if token.type == tokenize.COMMENT}
+
+
+def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter | None:
+    """The parameter a statement declares; None when it is anything but `name: type = literal  # help`."""
+    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name) or statement.value is None:
+        return None
+    kind, _, rest = ast.unparse(statement.annotation).partition(" | ")
+    comment = comments.get(statement.end_lineno or 0, "")
+    if kind not in TYPES or rest not in ("", "None") or not comment:
+        return None
+    try:
+        default = ast.literal_eval(statement.value)
+    except ValueError:
+        return None
+    optional = rest == "None"
+    fits = type(default) is TYPES[kind] or (kind == "float" and type(default) is int) or (optional and default is None)
+    return Parameter(statement.target.id, kind, default, comment, optional) if fits else None
