@@ -1,0 +1,122 @@
+"""The pages of the runs: what each quarter showed, written from `public/report.json` and nothing else.
+
+What `playbook/reports.yml` does not list is left out here once more, whatever the run published.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataRefused
+from ..report import UNKNOWN
+from .text import SENTENCE, bare, plain
+
+NO_RUN = "No quarter has been published yet: `revops run` computes one, `revops site` then shows it here.\n"
+
+
+def publish(book: Path, quarter: str, public: Path, allowed: dict[str, Any]) -> dict[str, Any]:
+    """Write the pages of one run and copy its pictures; the report, with only the topics that may appear, in order.
+
+    `allowed`: topic -> title, tables, figures, recommendations. Raises DataRefused when report.json is not a run's.
+    """
+    try:
+        report = json.loads((public / "report.json").read_text(encoding="utf-8"))
+        if report["quarter"] != quarter:
+            raise ValueError(f"it is about {report['quarter']!r}")
+        given = {topic["stem"]: topic for topic in report["reports"]}
+        report["reports"] = [{**given[stem], "title": bare(allowed[stem]["title"])} for stem in allowed if stem in given]
+        folder = book / "reports" / quarter
+        folder.mkdir(parents=True)
+        for topic in report["reports"]:
+            entry, figures = allowed[topic["stem"]], _figures(topic, allowed[topic["stem"]], public)
+            method = (book / "methods" / f"{topic['stem']}.md").exists()
+            (folder / f"{topic['stem']}.md").write_text(_page(topic, report, entry, figures, method), encoding="utf-8")
+            for figure in figures:
+                shutil.copyfile(public / figure["file"], folder / figure["file"])
+        (folder / "index.md").write_text(f"# {quarter}\n\n{headlines(report)}\n{_stamp(report)}", encoding="utf-8")
+    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        what = f"the file is not what a run writes ({type(failure).__name__}: {failure})"
+        raise DataRefused(what, str(public / "report.json"), f"run `revops run {quarter}` again") from failure
+    return report
+
+
+def overview(reports: list[dict[str, Any]]) -> str:
+    """The page that lists the quarters, in the order given."""
+    rows = ["quarter | as of | data known until | reports", ":---|:---|:---|---:"]
+    for report in reports:
+        name, days = report["quarter"], [plain(report["as_of"]), plain(report["known_until"])]
+        rows.append(" | ".join([f"[{name}]({name}/index.md)", *days, str(len(report["reports"]))]))
+    return "# Quarterly reports\n\n" + ("".join(f"| {row} |\n" for row in rows) if reports else NO_RUN)
+
+
+def headlines(report: dict[str, Any], folder: str = "") -> str:
+    """Where a quarter stands, one line per topic; `folder` is the way from the page to the quarter's reports."""
+    lines = [f"- **[{t['title']}]({folder}{t['stem']}.md)**: {plain(t['headline'], SENTENCE)}" for t in report["reports"]]
+    failed = ", ".join(plain(stem) for stem in report["failed"])
+    missing = [f"These analyses failed and are not shown: {failed}."] if failed else []
+    start = f"**{report['quarter']}** as of {plain(report['as_of'])}:"
+    return "\n\n".join([start, "\n".join(lines) or "No analysis of this run is published.", *missing]) + "\n"
+
+
+def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list[dict[str, Any]]:
+    """The pictures that may appear and are there, in the order of the list."""
+    names = [f"{topic['stem']}.{name}.png" for name in entry["figures"]]
+    there = {figure["file"]: figure for figure in topic["figures"]}
+    return [there[name] for name in names if name in there and (public / name).is_file()]
+
+
+def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], figures: list[Any], method: bool) -> str:
+    """The page of one topic: answer first, then tables, pictures, what to do, and where the numbers come from."""
+    parts = [f"# {topic['title']}, {report['quarter']}", f"*{plain(topic['question'])}*"]
+    parts += [f":::{{admonition}} Answer\n:class: tip\n{plain(topic['headline'], SENTENCE)}\n:::"]
+    parts += ["\n".join(f"- {plain(note, SENTENCE)}" for note in topic["notes"])]
+    published = {table["name"]: table for table in topic["tables"]}
+    for name in (name for name in entry["tables"] if name in published):
+        table = published[name]
+        parts += [f"## {_heading(name)}", plain(table["caption"], SENTENCE), _table(table["columns"], table["rows"])]
+    for figure in figures:
+        parts += [f"![{bare(figure['alt'])}]({figure['file']})", plain(figure["caption"], SENTENCE)]
+    if entry["recommendations"] and topic["recommendations"]:
+        keys = [
+            "finding",
+            "action",
+            "owner",
+            *(["expected"] if any("expected" in a for a in topic["recommendations"]) else []),
+        ]
+        rows = [[advice.get(key, "") for key in keys] for advice in topic["recommendations"]]
+        parts += ["## What to do", _table([_heading(key) for key in keys], rows)]
+    parts += [f"How it is computed: [the method](../../methods/{topic['stem']}.md)." if method else "", _stamp(report)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(name: str) -> str:
+    """A name from the allow-list as a heading: headings never hold text of a CRM."""
+    return bare(name.replace("_", " ")).capitalize()
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of display strings; columns of numbers stand right. A missing cell is shown as a dash."""
+    if any(len(row) != len(columns) for row in rows):
+        raise ValueError("a row has not as many cells as its table has columns")
+    if not rows:
+        return "None."
+    right = [all(_NUMBER.fullmatch(str(row[i])) for row in rows) for i in range(len(columns))]
+    lines = [[plain(cell) or "–" for cell in row] for row in [columns, *rows]]
+    lines.insert(1, ["---:" if numeric else ":---" for numeric in right])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+# Digits, perhaps with a sign, a currency and a short unit; or none.
+_NUMBER = re.compile(rf"[-−+]?[€$£]?\s?\d[\d\s.,]*[^\d\s]{{0,4}}|[–-]?|{UNKNOWN}")
+
+
+def _stamp(report: dict[str, Any]) -> str:
+    """Which data and which code the numbers come from."""
+    said = {"Quarter": "quarter", "as of": "as_of", "data known until": "known_until", "data": "data",
+            "fingerprint": "fingerprint", "library": "library"}  # fmt: skip
+    line = " · ".join(f"{label} {plain(report[key] or UNKNOWN)}" for label, key in said.items())
+    return f":::{{div}} page-about\n{line}\n:::\n"
