@@ -58,7 +58,7 @@ def backtest(frame: pd.DataFrame | str) -> Picture:
 
     figure, axes = _figure(3)
     position = range(len(frame))
-    axes.vlines(position, frame["low"], frame["high"], color=BLUE, alpha=0.35, linewidth=8, label="forecast, 80 % interval")
+    axes.vlines(position, frame["low"], frame["high"], color=BLUE, alpha=0.35, linewidth=8, label="interval of the forecast")
     seaborn.scatterplot(x=position, y=frame["value"], ax=axes, color=BLUE, marker="_", s=120, label="forecast")
     seaborn.scatterplot(x=position, y=frame["last_quarter"], ax=axes, color=GREY, marker="x", label="last quarter again")
     seaborn.scatterplot(x=position, y=frame["actual"], ax=axes, color=ORANGE, label="came in")

@@ -95,6 +95,8 @@ def table(frame: pd.DataFrame | Reason, *, rows: int = 20) -> pd.DataFrame | Rea
     }
     if units.isin(PERCENT).all():  # the percent sign says it
         text.pop("unit")
+    if "member" in shown and (shown["member"] == "company").all():
+        text.pop("member")
     result = pd.DataFrame(text)
     if len(frame) > rows:
         result.loc[len(result)] = [f"… {len(frame) - rows:,} more"] + ["…"] * (len(result.columns) - 1)

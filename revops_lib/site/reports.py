@@ -70,16 +70,16 @@ def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list
 
 
 def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], figures: list[Any], method: bool) -> str:
-    """The page of one topic: answer first, then tables, pictures, what to do, and where the numbers come from."""
+    """The page of one topic: answer first, then pictures, tables, what to do, and where the numbers come from."""
     parts = [f"# {topic['title']}, {report['quarter']}", f"*{plain(topic['question'])}*"]
     parts += [f":::{{admonition}} Answer\n:class: tip\n{plain(topic['headline'], SENTENCE)}\n:::"]
     parts += ["\n".join(f"- {plain(note, SENTENCE)}" for note in topic["notes"])]
+    for figure in figures:
+        parts += [f"![{bare(figure['alt'])}]({figure['file']})", plain(figure["caption"], SENTENCE)]
     published = {table["name"]: table for table in topic["tables"]}
     for name in (name for name in entry["tables"] if name in published):
         table = published[name]
         parts += [f"## {_heading(name)}", plain(table["caption"], SENTENCE), _table(table["columns"], table["rows"])]
-    for figure in figures:
-        parts += [f"![{bare(figure['alt'])}]({figure['file']})", plain(figure["caption"], SENTENCE)]
     if entry["recommendations"] and topic["recommendations"]:
         keys = [
             "finding",
