@@ -27,7 +27,7 @@ def wilson(successes: pd.Series | float, n: pd.Series | float, level: float = 0.
     """Wilson score interval of a share (low, high); NaN where n is 0. Source: Wilson 1927.
 
     >>> low, high = wilson(8, 10, 0.95)
-    >>> round(low, 4), round(high, 4)
+    >>> float(low.round(4)), float(high.round(4))
     (0.4902, 0.9433)
     """
     z = normal_quantile(level)
@@ -38,24 +38,39 @@ def wilson(successes: pd.Series | float, n: pd.Series | float, level: float = 0.
     return middle - half, middle + half
 
 
-def survival_curve(duration: pd.Series, ended: pd.Series, level: float = 0.9) -> pd.DataFrame:
+def survival_curve(
+    duration: pd.Series, ended: pd.Series, level: float = 0.9, *, entry: pd.Series | None = None
+) -> pd.DataFrame:
     """Share of cases still running after each duration (Kaplan & Meier 1958), one row per distinct end.
 
-    `duration` in any unit, `ended` False for a case still open (censored there). Columns: time, at_risk, ended, value (0–1),
-    low, high (Greenwood on the log scale, as R's survfit). Without a single end the frame is empty.
+    `duration` in any unit, `ended` False for a case still open (censored there). `entry`: the duration a case had when it was
+    first watched; a case that ended before that would never have been seen, so it counts as at risk only from then on (left
+    truncation). Columns: time, at_risk, ended, value (0–1), low, high (Greenwood on the log scale, as R's survfit). Without a
+    single end the frame is empty.
     """
-    cases = pd.DataFrame({"time": np.asarray(duration, float), "ended": np.asarray(ended, bool)})
-    by_time = cases.groupby("time")["ended"].agg(["sum", "size"]).sort_index()
-    at_risk = by_time["size"][::-1].cumsum()[::-1]
-    curve = pd.DataFrame({"at_risk": at_risk, "ended": by_time["sum"]})
-    curve = curve[curve["ended"] > 0]
+    time, start = _watched(duration, entry)
+    times, n_ended = np.unique(time[np.asarray(ended, bool)], return_counts=True)
+    curve = pd.DataFrame({"time": times, "at_risk": _at_risk(times, time, start), "ended": n_ended})
     curve["value"] = (1 - curve["ended"] / curve["at_risk"]).cumprod()
     left = curve["at_risk"] - curve["ended"]
     error = np.sqrt((curve["ended"] / (curve["at_risk"] * left.where(left > 0))).cumsum())
     z = normal_quantile(level)
     curve["low"] = curve["value"] * np.exp(-z * error)
     curve["high"] = np.minimum(curve["value"] * np.exp(z * error), 1)
-    return curve.reset_index()
+    return curve
+
+
+def _watched(duration: pd.Series, entry: pd.Series | None) -> tuple[np.ndarray, np.ndarray]:
+    """Durations and the durations at first watch; a case is at risk after its entry, up to its end."""
+    time = np.asarray(duration, float)
+    return time, np.full(len(time), -np.inf) if entry is None else np.asarray(entry, float)
+
+
+def _at_risk(times: np.ndarray, time: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """How many cases are watched and still running just before each of `times`."""
+    ended_before = np.searchsorted(np.sort(time), times, side="left")
+    begun_before = np.searchsorted(np.sort(start), times, side="left")
+    return begun_before - ended_before
 
 
 def survival_quantile(curve: pd.DataFrame, share: float) -> tuple[float, float, float]:
@@ -72,16 +87,18 @@ def survival_quantile(curve: pd.DataFrame, share: float) -> tuple[float, float, 
     return first("value"), first("low"), first("high")
 
 
-def cumulative_incidence(duration: pd.Series, cause: pd.Series, level: float = 0.9) -> pd.DataFrame:
+def cumulative_incidence(
+    duration: pd.Series, cause: pd.Series, level: float = 0.9, *, entry: pd.Series | None = None
+) -> pd.DataFrame:
     """Share of cases ended by each cause after each duration (Aalen & Johansen 1978), one row per end and cause.
 
-    `cause` is missing for a case still open. Columns: cause, time, value (0–1), low, high (delta method). Causes compete: a
-    lost deal can no longer be won, so shares of all causes and of the still open sum to 1.
+    `cause` is missing for a case still open, `entry` as in `survival_curve`. Columns: cause, time, value (0–1), low, high
+    (delta method). Causes compete: a lost deal can no longer be won, so shares of all causes and of the still open sum to 1.
     """
-    cases = pd.DataFrame({"time": np.asarray(duration, float), "cause": cause.to_numpy()})
+    time, start = _watched(duration, entry)
+    cases = pd.DataFrame({"time": time, "cause": cause.to_numpy()})
     times = np.unique(cases.loc[cases["cause"].notna(), "time"])
-    sorted_times = np.sort(cases["time"].to_numpy())
-    at_risk = len(cases) - np.searchsorted(sorted_times, times, side="left")
+    at_risk = _at_risk(times, time, start)
     ended = cases.dropna().groupby(["time", "cause"]).size().unstack(fill_value=0).reindex(times, fill_value=0)
     total = ended.sum(axis=1).to_numpy()
     survival = np.cumprod(1 - total / at_risk)

@@ -89,3 +89,16 @@ def test_wilson_interval_of_nothing_is_unknown():
     low, high = statistics.wilson(pd.Series([0.0, 8.0]), pd.Series([0, 10]), 0.95)
     assert np.isnan(low[0]) and np.isnan(high[0])
     assert (round(low[1], 4), round(high[1], 4)) == (0.4902, 0.9433)  # 8 of 10, Wilson score, any textbook
+
+
+def test_left_truncated_curve_equals_statsmodels():
+    from statsmodels.duration.survfunc import SurvfuncRight
+
+    random = np.random.default_rng(17)
+    life, entry = random.exponential(30, 500).round(3) + 0.5, random.uniform(0, 25, 500).round(3)
+    seen = life > entry
+    time, entry, ended = life[seen], entry[seen], random.random(seen.sum()) < 0.7
+    curve = statistics.survival_curve(pd.Series(time), pd.Series(ended), entry=pd.Series(entry))
+    peer = SurvfuncRight(time, ended.astype(int), entry=entry)
+    np.testing.assert_allclose(curve["at_risk"], peer.n_risk)
+    np.testing.assert_allclose(curve["value"], peer.surv_prob, rtol=1e-9)
