@@ -151,8 +151,19 @@ class Snapshot:
 
     @cached_property
     def opportunities(self) -> pd.DataFrame:
-        """Opportunities as known, one row per opportunity, with `stage_since` (instant of the current stage's start)."""
-        return self.states([self.as_of]).drop(columns="day")
+        """Opportunities as known, one row per opportunity, with `stage_since` (instant of the current stage's start).
+
+        DataRefused when their amounts are in several currencies: they cannot be summed.
+        """
+        deals = self.states([self.as_of]).drop(columns="day")
+        currencies = sorted({*deals.loc[deals["amount"].notna(), "currency"].dropna(), self.currency})
+        if len(currencies) > 1:
+            raise DataRefused(
+                f"amounts in {' and '.join(currencies)} cannot be summed",
+                f"data {self.data}, table opportunities",
+                f"import the deals of one currency, or amounts converted to {self.currency}",
+            )
+        return deals
 
     def states(self, days: Sequence[dt.date]) -> pd.DataFrame:
         """Opportunities at the end of several past days, one row per day and opportunity: `day` and the columns of
@@ -208,11 +219,14 @@ class Snapshot:
         return found.astype("object").where(found.notna(), "(unknown)").astype("str")
 
     def plan(self, name: str) -> dict[str, Any]:
-        """A plan file (`plans/` beside the data, else `data/plans/`) with every dated value as in force on `as_of`."""
+        """A plan file (`plans/` beside the data, else `data/plans/`) with every dated value as in force when the quarter began.
+
+        Later looks at the quarter do not change its rates; a value dated within the quarter applies from the next one on.
+        """
         folders = [self.directory / "plans", ROOT / "data" / "plans"]
         for folder in folders:
             if (folder / f"{name}.yml").exists():
-                return _in_force(sources.read_yaml(folder / f"{name}.yml"), self.as_of, name)
+                return _in_force(sources.read_yaml(folder / f"{name}.yml"), periods.first_day(self.quarter), name)
         names = sorted({path.stem for folder in folders for path in folder.glob("*.yml")})
         raise UsageError(f"unknown plan {name!r}", "data/plans", nearest(name, names))
 
@@ -224,13 +238,27 @@ class Snapshot:
 
     @cached_property
     def first_complete_quarter(self) -> pd.Period | None:
-        """The first quarter whose closed deals are all there: it began when deals had already been closed (two weeks of
-        grace). Many exports hold deals created long before the first outcome they kept. None without a closed deal."""
-        deals = self.opportunities
-        first = deals.loc[deals["status"] != "open", "close_date"].min()
-        if pd.isna(first):
+        """The first quarter whose closed deals are all there: it began when outcomes were already kept (two weeks of grace).
+        None without a closed deal."""
+        if self.outcomes_since is None:
             return None
-        return periods.quarter_of((first - pd.Timedelta(days=14)).date(), self.fiscal_year_end) + 1
+        return periods.quarter_of(self.outcomes_since - dt.timedelta(days=14), self.fiscal_year_end) + 1
+
+    @cached_property
+    def outcomes_since(self) -> dt.date | None:
+        """The day from which closed deals are there; many exports hold deals created long before the first outcome they kept.
+
+        It is the first of three closings within thirty days, so that one mistyped date does not move it; None without a
+        closed deal.
+        """
+        deals = self.opportunities
+        closed = deals.loc[(deals["status"] != "open") & deals["close_date"].notna(), "close_date"].sort_values(
+            ignore_index=True
+        )
+        if closed.empty:
+            return None
+        dense = closed[(closed.shift(-2) - closed).dt.days <= 30]
+        return (dense if len(dense) else closed).iloc[0].date()
 
     @cached_property
     def limits(self) -> list[str]:
@@ -269,7 +297,7 @@ class Snapshot:
 
     @cached_property
     def newest(self) -> pd.Timestamp:
-        """The latest instant among everything known: always before the cutoff."""
+        """The latest instant among everything known: always before the cutoff; NaT when nothing is."""
         deals = self.opportunities
         closed = deals.loc[deals["status"] != "open", "close_date"]
         instants = [
@@ -277,7 +305,7 @@ class Snapshot:
             self.history["changed_at"].max(),
             closed[closed <= pd.Timestamp(self.as_of)].max(),
         ]
-        return max(instant for instant in instants if pd.notna(instant))
+        return max((instant for instant in instants if pd.notna(instant)), default=pd.NaT)
 
     @property
     def stamp(self) -> dict[str, str]:

@@ -216,9 +216,10 @@ def test_a_folder_without_dataset_is_refused(tmp_path):
 def test_plan_values_are_those_in_force(small):
     (small / "plans").mkdir()
     (small / "plans" / "p.yml").write_text('rate:\n  2026-01-01: "0.1"\n  2026-03-01: "0.2"\n', encoding="utf-8")
-    values = [Snapshot(small, quarter="2026Q1", as_of=day).plan("p")["rate"] for day in ("2026-02-28", "2026-03-01")]
-    assert values == ["0.1", "0.2"]
-    with pytest.raises(DataRefused, match="no plan is in force on 2025-12-31"):
+    looks = [("2026Q1", "2026-03-31"), ("2026Q1", "2026-05-15"), ("2026Q2", "2026-06-30")]
+    values = [Snapshot(small, quarter=quarter, as_of=day).plan("p")["rate"] for quarter, day in looks]
+    assert values == ["0.1", "0.1", "0.2"]  # a later look at the first quarter does not change its rate
+    with pytest.raises(DataRefused, match="no plan is in force on 2025-10-01"):
         Snapshot(small, quarter="2025Q4").plan("p")
     with pytest.raises(UsageError, match="unknown plan"):
         Snapshot(small, quarter="2026Q1").plan("other")
