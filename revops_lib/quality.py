@@ -28,6 +28,8 @@ RULES = {
         "opportunities", "The deal adds nothing to the value of the pipeline.", "Ask for an amount from the second stage on."),
     "close date missing on an open deal": (
         "opportunities", "The deal is in no quarter's forecast.", "Ask for an expected close date."),
+    "close date missing on a closed deal": (
+        "opportunities", "The deal is won or lost in no quarter.", "Export the day it closed."),
     "reason missing on a lost deal": (
         "opportunities", "Nobody learns from the loss.", "Require the reason when a deal is lost."),
     "close date in the past on an open deal": (
@@ -75,7 +77,8 @@ def findings(snapshot: Snapshot) -> pd.DataFrame:
     """Every rule with what breaks it, one row per rule, most frequent first.
 
     Columns: rule, table, n (rows that break it), n_checked, share (0–1), amount (sum over the opportunities concerned, missing
-    for other tables), examples (first ids), meaning, action. Rules about changes are absent when there is no history.
+    where none is known and for other tables), examples (first ids), meaning, action. Rules about changes are absent
+    when there is no history.
 
     >>> found = findings(Snapshot("data/sample", quarter="2026Q3"))
     >>> bool((found["n"] <= found["n_checked"]).all())
@@ -117,9 +120,9 @@ def coverage(snapshot: Snapshot) -> pd.DataFrame:
     table = pd.DataFrame({"n_created": created}).join(by_status, how="outer").sort_index()
     table = table.reindex(columns=["n_created", "won", "lost"]).fillna(0).astype("int64")
     complete = snapshot.first_complete_quarter
-    partial = np.array([complete is None or quarter < complete for quarter in table.index])
-    partial |= table.index.end_time.normalize() > pd.Timestamp(snapshot.as_of)
-    table["is_partial"] = partial
+    table["is_partial"] = [
+        complete is None or quarter < complete or periods.last_day(quarter) > snapshot.as_of for quarter in table.index
+    ]
     table = table.rename(columns={"won": "n_won", "lost": "n_lost"}).reset_index(names="quarter")
     return table.assign(quarter=table["quarter"].astype("str"))
 
@@ -180,7 +183,7 @@ def recommendations(found: pd.DataFrame) -> pd.DataFrame:
 def _row(rule: str, broken: pd.Series, checked: int, amounts: pd.Series) -> list[object]:
     table, meaning, action = RULES[rule]
     ids = broken.drop_duplicates()
-    touched = amounts.reindex(ids).sum() if table == "opportunities" and len(ids) else None
+    touched = amounts.reindex(ids).sum(min_count=1) if table == "opportunities" and len(ids) else None
     share = len(broken) / checked if checked else np.nan
     examples = ", ".join(ids.sort_values().astype("str").head(3))
     return [rule, table, len(broken), checked, share, touched, examples, meaning, action]
@@ -196,6 +199,7 @@ def _fields(snapshot: Snapshot) -> Broken:
         ("creation date missing", "created_at", everything),
         ("amount missing on an open deal", "amount", is_open),
         ("close date missing on an open deal", "close_date", is_open),
+        ("close date missing on a closed deal", "close_date", ~is_open),
         ("reason missing on a lost deal", "lost_reason", is_lost),
     ):
         yield rule, deals.loc[population & deals[column].isna(), "opportunity_id"], int(population.sum())
@@ -215,19 +219,22 @@ def _dates(snapshot: Snapshot) -> Broken:
 
 def _twins(snapshot: Snapshot) -> Broken:
     """Deals entered twice: same account and product, created within five days, one name beginning like the other. Where deals
-    carry no name, the owner and the day must be the same, or every busy account would look like a duplicate."""
+    carry no name, the owner and the day must be the same, or every busy account would look like a duplicate. Each deal is
+    compared with the five before it on the same account and product."""
     deals = snapshot.opportunities.dropna(subset=["account_id", "product_id", "created_at"])
     deals = deals.sort_values(["account_id", "product_id", "created_at", "opportunity_id"])
-    same = (deals[["account_id", "product_id"]] == deals[["account_id", "product_id"]].shift()).all(axis=1)
     created = periods.local_day(deals["created_at"], snapshot.timezone)
-    apart = (created - created.shift()).dt.days
     name = deals["name"].fillna("").str.casefold().str.replace(r"[^\w]+", "", regex=True)
-    alike = [
-        bool(one and other) and (one.startswith(other) or other.startswith(one))
-        for one, other in zip(name, name.shift(fill_value=""), strict=True)
-    ]
-    nameless = (name == "") & (deals["owner_id"] == deals["owner_id"].shift()) & (apart == 0)
-    twin = same & ((np.array(alike, dtype=bool) & (apart <= TWIN_DAYS)) | nameless)
+    twin = np.zeros(len(deals), dtype=bool)
+    for back in range(1, 6):
+        same = (deals[["account_id", "product_id"]] == deals[["account_id", "product_id"]].shift(back)).all(axis=1)
+        apart = (created - created.shift(back)).dt.days
+        alike = [
+            bool(one and other) and (one.startswith(other) or other.startswith(one))
+            for one, other in zip(name, name.shift(back, fill_value=""), strict=True)
+        ]
+        nameless = (name == "") & (deals["owner_id"] == deals["owner_id"].shift(back)) & (apart == 0)
+        twin |= (same & ((np.array(alike, dtype=bool) & (apart <= TWIN_DAYS)) | nameless)).to_numpy()
     yield "looks entered twice", deals.loc[twin, "opportunity_id"], len(deals)
 
 
@@ -238,6 +245,8 @@ def _references(snapshot: Snapshot) -> Broken:
         ("owner_id", "reps", "rep_id"),
         ("product_id", "products", "product_id"),
     ):
+        if not snapshot.has(table):
+            continue
         written = deals[deals[column].notna()]
         orphans = written.loc[~written[column].isin(snapshot.table(table)[key]), "opportunity_id"]
         yield f"unknown {table[:-1]}", orphans, len(written)
