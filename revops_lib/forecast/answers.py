@@ -39,7 +39,7 @@ def outlook(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.Data
     seen, unit = collect(snapshot)
     now, past = seen[-1], seen[:-1]
     learned = usable(past)[-PAST:]
-    if not learned:
+    if not any(len(p.deals) for p in learned):
         raise DataRefused(
             "no complete past quarter to learn win probabilities from",
             f"data {snapshot.data}, as of {snapshot.as_of}",
@@ -110,6 +110,8 @@ def answer(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.Series:
 def headline(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> str:
     """The answer in one sentence: forecast, interval, how often such intervals held, and the baseline beaten."""
     chosen = answer(outlook, accuracy)
+    if chosen["part"] != "total":
+        return _baseline_headline(chosen, accuracy)
     model = accuracy.iloc[0]
     interval = f"between {_amount(chosen['low'], chosen['unit'])} and {_amount(chosen['high'], chosen['unit'])}"
     expected = _amount(chosen["value"], chosen["unit"])
@@ -121,9 +123,19 @@ def headline(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> str:
     others = accuracy.iloc[1:].dropna(subset="wape")
     if len(others) and pd.notna(model["wape"]):
         best = others.sort_values("wape").iloc[0]
-        verb = "against" if chosen["part"] == "total" else "but"
-        text += f" (past error {model['wape']:.0%} {verb} {best['wape']:.0%} for “{best['method'].lower()}”)"
+        text += f" (past error {model['wape']:.0%} against {best['wape']:.0%} for “{best['method'].lower()}”)"
     return text + "."
+
+
+def _baseline_headline(chosen: pd.Series, accuracy: pd.DataFrame) -> str:
+    """The sentence when a baseline is the answer: its number, why the model is not shown, where its errors put the result."""
+    errors = accuracy.set_index("method")["wape"]
+    return (
+        f"{chosen['quarter']}: {_amount(chosen['value'], chosen['unit'])} by “{chosen['part'].lower()}”, whose past error of "
+        f"{errors[chosen['part']]:.0%} is smaller than the model's {errors.iloc[0]:.0%}; judged by those errors "
+        f"the result lies between {_amount(chosen['low'], chosen['unit'])} and {_amount(chosen['high'], chosen['unit'])} "
+        f"in {chosen['level']:.0%} of cases."
+    )
 
 
 def notes(snapshot: Snapshot, outlook: pd.DataFrame) -> list[str]:
@@ -249,10 +261,10 @@ def _tested(snapshot: Snapshot, *, level: float, seed: int) -> list[dict[str, An
     past = usable(collect(snapshot)[0][:-1])
     rows = []
     for index in range(len(past))[-TESTED:]:
-        learned = past[max(0, index - PAST) : index]
-        if len(learned) < 2:
-            continue
         point = past[index]
+        learned = [p for p in past[:index] if periods.last_day(p.quarter) <= point.day][-PAST:]
+        if len(learned) < 2 or not any(len(p.deals) for p in learned):
+            continue
         total = _quantiles("total", simulate(point, learned, seed=seed)["total"], level)
         rows.append(
             {

@@ -22,12 +22,13 @@ class Point:
     """One quarter seen from one day: the deals open then, and what the quarter had won by then and won in the end."""
 
     quarter: pd.Period
-    deals: pd.DataFrame  # open deals: cell, weight, is_valued, crm, won_weight (NaN while the outcome is unknown)
+    day: dt.date
+    deals: pd.DataFrame  # open deals: stage_cell, age_cell, weight, crm, won_weight and is_won (while unknown: NaN, absent)
     won_to_date: float
     n_won: int
     won_later: float  # from deals created after the day; NaN while unknown
-    trailing: float  # average result of the four quarters before; NaN without any
-    last: float  # result of the quarter before; NaN without any
+    trailing: float  # average result of the last four quarters that were over on the day; NaN without any
+    last: float  # result of the last quarter that was over on the day; NaN without any
 
     @property
     def actual(self) -> float:
@@ -51,12 +52,12 @@ def collect(snapshot: Snapshot) -> tuple[list[Point], str]:
     ends = {q: periods.last_day(q) for q in [quarters[0] - 4 + i for i in range(4)] + quarters}
     days = sorted({day for day in [*origins.values(), *ends.values()] if day <= snapshot.as_of})
     states = snapshot.states(days)
-    accounts = snapshot.table("accounts").set_index("account_id")["segment"]
-    states["segment"] = states["account_id"].map(accounts)
     by_day = {day.date(): frame for day, frame in states.groupby("day")}
-    now = by_day[snapshot.as_of][lambda frame: frame["status"] == "open"]
-    unit = snapshot.currency if money.to_float(now["amount"]).gt(0).any() else "deals"
-    results = {q: won(by_day.get(day), q, unit)["weight"].sum() for q, day in ends.items() if day <= snapshot.as_of}
+    by_day = {day: by_day.get(day, states.iloc[:0]) for day in days}  # on some days nothing was known yet
+    now = by_day[snapshot.as_of]
+    is_priced = money.to_float(now.loc[now["status"] == "open", "amount"]).gt(0).any()
+    unit = snapshot.currency if is_priced else "deals"
+    results = {q: won(by_day[day], q, unit)["weight"].sum() for q, day in ends.items() if day <= snapshot.as_of}
     complete = snapshot.first_complete_quarter
     results = {q: value for q, value in results.items() if complete is not None and q >= complete}
     quarters = [q for q in quarters if q in results]
@@ -71,8 +72,8 @@ def collect(snapshot: Snapshot) -> tuple[list[Point], str]:
 
 
 def usable(points: list[Point]) -> list[Point]:
-    """Past quarters one can learn from: deals were open at their start and the outcome is known."""
-    return [p for p in points if len(p.deals) and np.isfinite(p.actual) and p.actual > 0]
+    """Past quarters whose outcome is known, those without a single win included."""
+    return [p for p in points if np.isfinite(p.actual)]
 
 
 def _same_point(day: dt.date, target: pd.Period, quarter: pd.Period) -> dt.date:
@@ -84,10 +85,8 @@ def _same_point(day: dt.date, target: pd.Period, quarter: pd.Period) -> dt.date:
     return max(periods.last_day(quarter) - days_left, periods.first_day(quarter))
 
 
-def won(state: pd.DataFrame | None, quarter: pd.Period, unit: str) -> pd.DataFrame:
+def won(state: pd.DataFrame, quarter: pd.Period, unit: str) -> pd.DataFrame:
     """Deals won in the quarter as one day's state has them: opportunity_id, close_date, weight (amount, or 1 per deal)."""
-    if state is None:
-        return pd.DataFrame({"opportunity_id": [], "close_date": [], "weight": []})
     won = state[(state["status"] == "won") & (state["close_date"].dt.to_period(quarter.freqstr) == quarter)]
     weight = 1.0 if unit == "deals" else money.to_float(won["amount"]).fillna(0)
     return won[["opportunity_id", "close_date"]].assign(weight=weight)
@@ -97,8 +96,7 @@ def _point(
     quarter: pd.Period, day: dt.date, by_day: dict[dt.date, pd.DataFrame], end: dt.date | None, results: dict[pd.Period, float],
     probability: pd.Series, unit: str, uses_stage: bool,
 ) -> Point:  # fmt: skip
-    state = by_day.get(day)
-    state = by_day[max(by_day)].iloc[:0] if state is None else state
+    state = by_day[day]
     deals = state[(state["status"] == "open") & state["created_at"].notna()].copy()
     age = (pd.Timestamp(day) - deals["created_at"]).dt.days
     stage = deals["stage"].astype("object").where(deals["stage"].notna(), "") if uses_stage else ""
@@ -117,16 +115,19 @@ def _point(
         later = won(by_day[end], quarter, unit)
         later = later[~later["opportunity_id"].isin(so_far["opportunity_id"])]
         from_open = later["opportunity_id"].isin(deals["opportunity_id"])
-        deals["won_weight"] = deals["opportunity_id"].map(later.set_index("opportunity_id")["weight"]).fillna(0.0)
+        deals["won_weight"] = (
+            deals["opportunity_id"].map(later.set_index("opportunity_id")["weight"]).astype("float64").fillna(0.0)
+        )
         deals["is_won"] = deals["opportunity_id"].isin(later["opportunity_id"])
         won_later = float(later.loc[~from_open, "weight"].sum())
-    before = [results[q] for q in (quarter - 1, quarter - 2, quarter - 3, quarter - 4) if q in results]
+    before = [results[q] for q in sorted(results) if periods.last_day(q) <= day][-4:]
     return Point(
         quarter=quarter,
+        day=day,
         deals=deals.reset_index(drop=True),
         won_to_date=float(so_far["weight"].sum()),
         n_won=len(so_far),
         won_later=won_later,
         trailing=float(np.mean(before)) if before else np.nan,
-        last=results.get(quarter - 1, np.nan),
+        last=before[-1] if before else np.nan,
     )
