@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from . import money, periods, statistics
+from .errors import DataRefused
 from .snapshot import Snapshot
 
 LOOKBACK = 8  # quarters of entries that times and conversion rest on
@@ -34,7 +35,7 @@ def spells(snapshot: Snapshot) -> pd.DataFrame:
     found["days"] = (found["to_at"].fillna(snapshot.cutoff) - found["from_at"]).dt.total_seconds() / DAY
     position, following = found["stage"].map(stages["position"]), found["next_stage"].map(stages["position"])
     lost = found["next_stage"].map(stages["status"]) == "lost"
-    end = np.select([lost, following < position], ["lost", "back"], "advanced")
+    end = np.select([lost, following > position], ["lost", "advanced"], "back")
     found["end"] = pd.Series(end, index=found.index).where(found["to_at"].notna())
     found["entered"] = periods.local_day(found["from_at"], snapshot.timezone).dt.to_period(f"Q-{snapshot.fiscal_year_end}")
     deals = snapshot.opportunities
@@ -85,6 +86,8 @@ def survival(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
         statistics.survival_curve(group["days"], group["end"].notna(), level).assign(stage=stage)
         for (_, stage, _), group in _grouped(recent, None)
     ]
+    if not curves:
+        raise DataRefused("no deal has entered a stage yet", f"data {snapshot.data}, as of {snapshot.as_of}", "ask a later day")
     return pd.concat(curves, ignore_index=True)[["stage", "time", "value", "low", "high"]]
 
 
@@ -92,16 +95,18 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
     """Days from creation to closing with open deals censored, one row per group: works without a stage history.
 
     Columns: member, n, n_open, median, low, high, p90 (of any closing), won_share, won_low, won_high (share won in the
-    end, open deals censored). Deals without a creation date are not counted.
+    end, open deals censored). Deals without a creation date, or closed without a close date, are not counted. A deal created
+    before the source kept outcomes is watched only from then on: had it closed earlier, it would not be there.
     """
     deals = _aged(snapshot)
     member = snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)
     rows = []
     for name, group in deals.groupby(member):
-        curve = statistics.survival_curve(group["days"], group["status"] != "open", level)
+        ended, entry = group["status"] != "open", group["entry"]
+        curve = statistics.survival_curve(group["days"], ended, level, entry=entry)
         median, low, high = statistics.survival_quantile(curve, 0.5)
         p90, _, _ = statistics.survival_quantile(curve, 0.9)
-        won = statistics.cumulative_incidence(group["days"], group["status"].where(group["status"] != "open"), level)
+        won = statistics.cumulative_incidence(group["days"], group["status"].where(ended), level, entry=entry)
         last = won[won["cause"] == "won"].tail(1)[["value", "low", "high"]].to_numpy().ravel()
         share = list(last) if len(last) else [np.nan] * 3
         rows.append([name, len(group), int((group["status"] == "open").sum()), median, low, high, p90, *share])
@@ -131,8 +136,8 @@ def ranking(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     """Cells (stage × segment) by how much they slowed down, one row per cell, worst first.
 
     Last four complete quarters against the eight before them. Columns: stage, segment, n (advances), expected (at the cell's
-    past pace), ratio (observed ÷ expected, the quarter's common factor removed), low, high, z, is_alert (Holm 5 %, one-sided),
-    n_open and open_amount (deals in the cell now), unit. Raises NoHistory.
+    past pace), ratio (observed ÷ expected, the quarter's common factor removed; missing without a past), low, high, z, is_alert
+    (Holm 5 %, one-sided), n_open and open_amount (deals in the cell now), unit. Raises NoHistory.
     """
     found = spells(snapshot)
     last = periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end)
@@ -142,14 +147,19 @@ def ranking(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     past = weeks[(weeks["quarter"] > last - RECENT - LOOKBACK) & (weeks["quarter"] <= last - RECENT)]
     cells = _observed_expected(recent, past, ["stage", "segment"])
     quarters = _observed_expected(past, past, ["stage", "segment", "quarter"])
-    spread = _between_quarters(quarters) / RECENT
-    cells["y"] = np.log((cells["n"] + 0.5) / (cells["expected"] + 0.5))
-    cells["v"] = 1 / (cells["n"] + 0.5) + spread
-    others, others_v = _common_factor(cells["y"].to_numpy(), cells["v"].to_numpy())
-    effect, error = cells["y"] - others, np.sqrt(cells["v"] + others_v)
+    before = quarters.groupby(["stage", "segment"])["n"].sum().rename("n_past")
+    cells = cells.join(before, on=["stage", "segment"]).fillna({"n_past": 0})
+    spread = _between_quarters(quarters) * (1 / RECENT + 1 / LOOKBACK)
+    y = np.log((cells["n"] + 0.5) / (cells["expected"] + 0.5))
+    v = 1 / (cells["n"] + 0.5) + 1 / (cells["n_past"] + 0.5) + spread  # the past pace is an estimate, too
+    v = v.where(cells["expected"] > 0, np.inf)  # nothing to compare with: says nothing, weighs nothing
+    others, others_v = _common_factor(y.to_numpy(), v.to_numpy())
+    effect, error = y - others, np.sqrt(v + others_v)
     half = statistics.normal_quantile(level) * error
     cells["ratio"], cells["low"], cells["high"] = np.exp(effect), np.exp(effect - half), np.exp(effect + half)
-    cells["z"] = effect / error
+    unknown = cells["expected"] == 0
+    cells.loc[unknown, ["ratio", "low", "high"]] = np.nan
+    cells["z"] = (effect / error).mask(unknown)
     cells["is_alert"] = _holm(cells["z"], 0.05)
     running = found[found["end"].isna()].merge(snapshot.opportunities[["opportunity_id", "amount"]], on="opportunity_id")
     now = running.groupby(["stage", "segment"]).agg(n_open=("amount", "size"), open_amount=("amount", "sum"))
@@ -160,7 +170,7 @@ def ranking(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
 
 
 def stalled(snapshot: Snapshot) -> pd.DataFrame:
-    """Open deals older than nine in ten winners were, one row per deal, largest first.
+    """Open deals that have waited longer than nine in ten winners did, one row per deal, largest first.
 
     With a history: days in the present stage against the P90 of winners' stays there; without: age against the P90 of winners'
     age. Columns: opportunity_id, owner_id, stage, amount, days, p90.
@@ -188,12 +198,12 @@ def headline(snapshot: Snapshot, times: pd.DataFrame, late: pd.DataFrame, worst:
     company = times.iloc[0]
     still_open = f"{company['n_open']:,} of {company['n']:,} still open, counted as open"
     text = f"Half of the deals close within {company['median']:.0f} days ({still_open})"
-    if isinstance(worst, pd.DataFrame) and len(worst):
+    if isinstance(worst, pd.DataFrame) and worst["ratio"].notna().any():
         cell = worst.iloc[0]
         verdict = "clearly slower than before" if cell["is_alert"] else "slowest against its past, within the usual spread"
         pace = f"{cell['ratio']:.0%} of the past pace ({cell['low']:.0%} to {cell['high']:.0%})"
         text = f"{cell['stage']} in {cell['segment']} is {verdict}: {pace}. {text}"
-    return f"{text}; {len(late):,} open deals are older than nine in ten winners were."
+    return f"{text}; {len(late):,} open deals have waited longer than nine in ten winners did."
 
 
 def checks(snapshot: Snapshot, overall: pd.DataFrame, groups: pd.DataFrame, stages: pd.DataFrame | str) -> pd.DataFrame:
@@ -268,7 +278,7 @@ def recommendations(late: pd.DataFrame, worst: pd.DataFrame | str) -> pd.DataFra
     if len(late):
         rows.append(
             (
-                f"{len(late):,} open deals are older than nine in ten winners were",
+                f"{len(late):,} open deals have waited longer than nine in ten winners did",
                 "Review each with its owner: next step with a date, or close it",
                 "sales managers",
             )
@@ -287,12 +297,15 @@ def _grouped(found: pd.DataFrame, by: str | None) -> list[tuple[tuple, pd.DataFr
 
 
 def _aged(snapshot: Snapshot) -> pd.DataFrame:
-    """Dated opportunities with `days` from creation to closing, or to the snapshot while open; never negative."""
+    """Dated opportunities with `days` from creation to closing, or to the snapshot while open, never negative; and `entry`, the
+    days a deal was old when the source began to keep outcomes (below 0 when it was created later)."""
     deals = snapshot.opportunities[snapshot.opportunities["created_at"].notna()].copy()
     created = periods.local_day(deals["created_at"], snapshot.timezone)
     end = deals["close_date"].where(deals["status"] != "open", pd.Timestamp(snapshot.as_of))
     deals["days"] = (end - created).dt.days.clip(lower=0)
-    return deals
+    since = pd.Timestamp(snapshot.outcomes_since or snapshot.as_of)
+    deals["entry"] = (since - created).dt.days - 0.5  # a deal that closed on the first watched day was seen
+    return deals[deals["days"].notna() & (deals["days"] > deals["entry"])]
 
 
 def _deal_weeks(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
@@ -307,7 +320,9 @@ def _deal_weeks(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
         {
             "stage": stay["stage"].to_numpy(),
             "segment": stay["segment"].to_numpy(),
-            "quarter": pd.Series(started).dt.to_period(f"Q-{snapshot.fiscal_year_end}").to_numpy(),
+            "quarter": periods.local_day(pd.Series(started), snapshot.timezone)
+            .dt.to_period(f"Q-{snapshot.fiscal_year_end}")
+            .array,
             "bucket": np.searchsorted(WEEK_BOUNDS, week, side="right"),
             "advanced": is_last & (stay["end"] == "advanced").to_numpy(),
         }
@@ -315,17 +330,14 @@ def _deal_weeks(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _observed_expected(weeks: pd.DataFrame, past: pd.DataFrame, cell: list[str]) -> pd.DataFrame:
-    """Advances of each cell against those at the past rate of the same stage, segment and weeks in stage."""
-    key = ["stage", "segment", "bucket"]
-    rate = past.groupby(key)["advanced"].mean().rename("rate")
-    expected = (
-        weeks.groupby([*dict.fromkeys([*cell, "bucket"])])["advanced"]
-        .agg(["sum", "size"])
-        .reset_index()
-        .merge(rate.reset_index(), on=key)
-    )
-    expected["expected"] = expected["size"] * expected["rate"]
-    return expected.groupby(cell).agg(n=("sum", "sum"), expected=("expected", "sum")).reset_index()
+    """Advances of each cell against those at the past rate of the same stage, segment and weeks in stage. A stage the past
+    never saw has nothing to be compared with: 0 expected."""
+    where = weeks.groupby(list(dict.fromkeys([*cell, "bucket"])))["advanced"].agg(["sum", "size"]).reset_index()
+    rate = past.groupby(["stage", "segment", "bucket"])["advanced"].mean().rename("rate")
+    coarse = past.groupby("stage")["advanced"].mean()  # for weeks in stage, or a segment, the past never saw
+    where = where.join(rate, on=["stage", "segment", "bucket"])
+    where["expected"] = where["size"] * where["rate"].fillna(where["stage"].map(coarse))
+    return where.groupby(cell).agg(n=("sum", "sum"), expected=("expected", "sum")).reset_index()
 
 
 def _between_quarters(quarters: pd.DataFrame) -> float:
@@ -357,6 +369,6 @@ def _holm(z: pd.Series, alpha: float) -> pd.Series:
     """Which one-sided tests (small z) stay significant after Holm's correction (Holm 1979)."""
     from statistics import NormalDist
 
-    p = z.map(NormalDist().cdf).sort_values()
+    p = z.dropna().map(NormalDist().cdf).sort_values()
     steps = p <= alpha / (len(p) - np.arange(len(p)))
-    return steps.cummin().reindex(z.index)
+    return steps.cummin().reindex(z.index, fill_value=False).astype(bool)

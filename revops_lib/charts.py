@@ -94,8 +94,8 @@ def survival(frame: pd.DataFrame | str) -> Picture:
 
 def ranking(frame: pd.DataFrame | str) -> Picture:
     """Pace of each stage and segment against its past, with intervals; 100 % is the past pace."""
-    if isinstance(frame, str):
-        return _sentence(frame)
+    if isinstance(frame, str) or frame.empty:
+        return _sentence(frame if isinstance(frame, str) else "No stage can be compared with its past yet.")
     shown = frame.head(10).assign(value=lambda d: d["ratio"])
     figure, axes = _figure(len(shown) * 0.35 + 0.9)
     labels = shown["stage"] + " · " + shown["segment"]
