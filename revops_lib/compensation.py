@@ -46,6 +46,12 @@ _KEYS = [
     "currency",
     "tiers",
 ]
+SUPPORTED: dict[str, Any] = {
+    "accumulation": "quarter",
+    "tier_application": "marginal",
+    "credit_order": ["close_date", "opportunity_id", "kind"],
+    "rounding": {"mode": "half_up", "point": "line"},
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,11 @@ class Plan:
 
 
 def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
-    """The plan file `name` as in force on the snapshot's day. UsageError for an unknown key, tier gap or wrong order."""
+    """The plan file `name` as in force when the quarter began.
+
+    UsageError for an unknown or missing key, a value that is not supported, tiers out of order; DataRefused when no value is in
+    force yet.
+    """
     values = snapshot.plan(name)
     unknown = [key for key in values if key not in _KEYS]
     missing = [key for key in _KEYS if key not in values]
@@ -92,14 +102,15 @@ def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
         raise UsageError(f"unknown key {unknown[0]!r}", where, nearest(unknown[0], _KEYS))
     if missing:
         raise UsageError(f"key {missing[0]!r} is missing", where, "a plan states every key, there are no defaults")
-    supported = {"accumulation": "quarter", "tier_application": "marginal"}
-    for key, value in supported.items():
+    for key, value in SUPPORTED.items():
         if values[key] != value:
             raise UsageError(f"{key} {values[key]!r} is not supported", where, f"write {value}")
     tiers = tuple((_exact(tier["from"], where), _exact(tier["rate"], where)) for tier in values["tiers"])
     starts = [start for start, _ in tiers]
     if not starts or starts[0] != 0 or starts != sorted(set(starts)):
         raise UsageError("tiers must start at 0 and rise", where, "order the tiers by `from`, each once")
+    if any(rate < 0 for _, rate in tiers):
+        raise UsageError("a rate is negative", where, "correct the rate")
     return Plan(name, values["title"], values["applies_to"], values["measure"], values["currency"], tiers)
 
 
@@ -108,10 +119,17 @@ def lines(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
 
     Credits of deals known as won with a close date in the quarter. Columns: rep_id, opportunity_id, close_date, kind, share,
     credited (amount × share; shares of a deal sum to its amount), quota, before and after (position in the quota, 0–…), tiers
-    (how the credit falls into them), pay; all amounts exact. A rep without quota keeps the line with pay missing. Raises
-    DataRefused when the source has no credits or no quotas.
+    (how the credit falls into them), pay; all amounts exact. A rep counts in the role held on the close date. A rep without
+    quota, or with quota 0, keeps the line with pay missing. Raises DataRefused when the source has no credits or no quotas, or
+    its deals are in another currency than the plan pays.
     """
     credited = _credited(snapshot)
+    if snapshot.currency != plan.currency:
+        raise DataRefused(
+            f"deals are in {snapshot.currency}, the plan pays {plan.currency}",
+            f"plan {plan.name}",
+            "state a plan in the currency of the deals",
+        )
     quotas = _quotas(snapshot, plan.measure)
     rows: list[dict[str, Any]] = []
     for rep, group in credited[credited["role"] == plan.role].groupby("rep_id"):
@@ -131,8 +149,9 @@ def _paid(plan: Plan, position: int, after: int, quota: int | None) -> dict[str,
     """What one credit pays and why: quota, position before and after it, tiers it falls into, pay (cents)."""
     if not quota:
         return {"quota": quota, "before": np.nan, "after": np.nan, "tiers": "no quota", "pay": None}
-    parts = plan.split(position, after, quota)
-    tiers = " + ".join(f"{float(part) / 100:,.2f} at {float(rate):.2%}" for part, rate in parts)
+    sign = 1 if after >= position else -1  # a credit note takes back what its amount had earned
+    parts = plan.split(min(position, after), max(position, after), quota)
+    tiers = " + ".join(f"{sign * float(part) / 100:,.2f} at {float(rate):.2%}" for part, rate in parts) or "0.00"
     pay = plan.pay(after, quota) - plan.pay(position, quota)
     return {"quota": quota, "before": position / quota, "after": after / quota, "tiers": tiers, "pay": pay}
 
@@ -151,6 +170,10 @@ def statements(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     table = per_rep.reset_index(names="rep_id")
     table["n"] = table["n"].fillna(0).astype("int64")
     table["team"] = table["rep_id"].map(assigned["team"])
+    if table.empty:
+        raise DataRefused(
+            f"no rep has the role {plan.role} in {snapshot.quarter}", f"data {snapshot.data}", "correct applies_to or the roles"
+        )
     table["quota"] = money.from_cents(table["rep_id"].map(quotas).astype("Int64"))
     zero = money.from_cents(pd.Series(0, index=table.index, dtype="Int64"))
     table["credited"] = table["credited"].astype(money.DTYPE).fillna(zero)
@@ -164,15 +187,22 @@ def statements(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
 def cost(statements: pd.DataFrame) -> pd.DataFrame:
     """What the plan costs, one row per team and one for all: member, n (reps), credited, quota, attainment, pay, cost_share.
 
-    `cost_share` = pay ÷ credited; missing when nothing was credited. Sums are exact.
+    `attainment` = credited ÷ quota of the reps who have a quota, `cost_share` = pay ÷ credited; missing when the denominator is
+    0. Sums are exact.
     """
+    measured = money.to_float(statements["credited"]).where(statements["quota"].notna(), 0.0)
+    statements = statements.assign(measured=measured)
     everyone = statements.assign(team="all teams")
     both = pd.concat([everyone, statements.assign(team=statements["team"].fillna("(unknown)"))])
     table = both.groupby("team", sort=False).agg(
-        n=("rep_id", "size"), credited=("credited", "sum"), quota=("quota", "sum"), pay=("pay", "sum")
+        n=("rep_id", "size"),
+        credited=("credited", "sum"),
+        quota=("quota", "sum"),
+        pay=("pay", "sum"),
+        measured=("measured", "sum"),
     )
     credited, quota = money.to_float(table["credited"]), money.to_float(table["quota"])
-    table["attainment"] = credited / quota.where(quota > 0)
+    table["attainment"] = table["measured"] / quota.where(quota > 0)
     table["cost_share"] = money.to_float(table["pay"]) / credited.where(credited > 0)
     order = [table.index[0], *sorted(table.index[1:])]
     return table.loc[order].reset_index(names="member")[["member", "n", "credited", "quota", "attainment", "pay", "cost_share"]]
@@ -241,9 +271,13 @@ def headline(cost: pd.DataFrame | str, bookings: pd.DataFrame, quarter: str, cur
     everyone = cost.iloc[0]
     return (
         f"{quarter}: the plan pays {everyone['pay']:,.2f} {currency} to {everyone['n']} reps "
-        f"for {everyone['credited']:,.2f} {currency} credited ({everyone['cost_share']:.1%}), "
-        f"at {everyone['attainment']:.0%} of quota; {won} were won."
+        f"for {everyone['credited']:,.2f} {currency} credited ({_percent(everyone['cost_share'])}), "
+        f"at {_percent(everyone['attainment'])} of quota; {won} were won."
     )
+
+
+def _percent(share: float) -> str:
+    return "share not known" if pd.isna(share) else f"{share:.1%}"
 
 
 def metrics(cost: pd.DataFrame | str, bookings: pd.DataFrame, currency: str) -> pd.DataFrame:
@@ -263,12 +297,14 @@ def checks(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     split = credited[credited["kind"] == "split"]
     won = _won(snapshot)
     in_plan = credited[credited["role"] == plan.role]
+    n_unpriced = int(_won(snapshot, priced=False)["amount"].isna().sum())
     rows = [
         ("statements sum to the plan's cost", total["pay"].iloc[0], paid["pay"].sum()),
         ("lines sum to the statements", paid["pay"].sum(), found["pay"].sum()),
         ("teams sum to all teams", total["pay"].iloc[0], total["pay"].iloc[1:].sum()),
         ("split credits sum to what was won", won["amount"].sum(), money.from_cents(split["cents"]).sum()),
         ("lines hold every credit of the role", money.from_cents(in_plan["cents"]).sum(), found["credited"].sum()),
+        ("won deals without an amount", 0, n_unpriced),
     ]
     table = pd.DataFrame(rows, columns=["check", "expected", "found"])
     return table.assign(holds=[expected == got for _, expected, got in rows])
@@ -301,10 +337,11 @@ def recommendations(statements: pd.DataFrame | str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["finding", "action", "owner"])
 
 
-def _won(snapshot: Snapshot) -> pd.DataFrame:
+def _won(snapshot: Snapshot, *, priced: bool = True) -> pd.DataFrame:
+    """Deals won in the quarter; `priced`: only those with an amount."""
     deals = snapshot.opportunities
     in_quarter = deals["close_date"].dt.to_period(snapshot.quarter.freqstr) == snapshot.quarter
-    return deals[(deals["status"] == "won") & in_quarter & deals["amount"].notna()]
+    return deals[(deals["status"] == "won") & in_quarter & (deals["amount"].notna() | (not priced))]
 
 
 def _credited(snapshot: Snapshot) -> pd.DataFrame:
@@ -321,13 +358,16 @@ def _credited(snapshot: Snapshot) -> pd.DataFrame:
     cents = money.to_cents(found["amount"])
     # Shares of one deal are cut at rounded cumulative shares, so that they sum to its amount without a cent missing.
     millionths = (found["share"] * 1_000_000).round().astype("int64")
-    upto = millionths.groupby([found["opportunity_id"], found["kind"]]).cumsum()
+    deal = [found["opportunity_id"], found["kind"]]
+    upto = millionths.groupby(deal).cumsum()
+    begin = upto - millionths
+    whole = (millionths.groupby(deal).transform("sum") - 1_000_000).abs() <= 100  # thirds written as 0.3333
+    upto = upto.mask(whole & ~found.duplicated(["opportunity_id", "kind"], keep="last"), 1_000_000)
     found["cents"] = [
-        _part(int(amount), end) - _part(int(amount), end - share)
-        for amount, end, share in zip(cents, upto, millionths, strict=True)
+        _part(int(amount), end) - _part(int(amount), start) for amount, start, end in zip(cents, begin, upto, strict=True)
     ]
     found["cents"] = found["cents"].astype("Int64")
-    found["role"] = found["rep_id"].map(_assignments(snapshot)["role"])
+    found["role"] = _roles(snapshot, found)
     return found.sort_values(["close_date", "opportunity_id", "kind", "rep_id"], kind="stable", ignore_index=True)
 
 
@@ -345,7 +385,17 @@ def _quotas(snapshot: Snapshot, measure: str) -> dict[str, int]:
         )
     quotas = snapshot.table("quotas")
     quotas = quotas[(quotas["quarter"] == str(snapshot.quarter)) & (quotas["measure"] == measure)]
+    quotas = quotas[money.to_cents(quotas["amount"]) > 0]  # a quota of 0 is no quota: nothing can be attained against it
     return {rep: int(cents) for rep, cents in zip(quotas["rep_id"], money.to_cents(quotas["amount"]), strict=True)}
+
+
+def _roles(snapshot: Snapshot, credits: pd.DataFrame) -> pd.Series:
+    """The role each credited rep held on the deal's close date, aligned with `credits`."""
+    reps = snapshot.table("reps")[["rep_id", "role", "start_date"]].copy()
+    reps["start_date"] = reps["start_date"].fillna(pd.Timestamp.min.as_unit("us"))
+    dated = credits[["rep_id", "close_date"]].reset_index().sort_values("close_date", kind="stable")
+    found = pd.merge_asof(dated, reps.sort_values("start_date"), by="rep_id", left_on="close_date", right_on="start_date")
+    return found.set_index("index")["role"].reindex(credits.index)
 
 
 def _assignments(snapshot: Snapshot) -> pd.DataFrame:

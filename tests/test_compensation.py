@@ -142,6 +142,8 @@ def test_curve_is_continuous_and_rises(plan):
     [
         (('"0.065"', "0.065"), "bare number"),
         (("accumulation: quarter", "accumulation: year"), "not supported"),
+        (("mode: half_up", "mode: down"), "not supported"),
+        (('"0.0975"', '"-0.0975"'), "negative"),
         (("measure: bookings", "meassure: bookings"), "unknown key 'meassure'"),
         (("decided_by: chief revenue officer and finance\n", ""), "'decided_by' is missing"),
         (('{2016-01-01: "1.5"}', '{2016-01-01: "0.5"}'), "start at 0 and rise"),
@@ -173,3 +175,67 @@ def test_without_credits_the_reason_stands_where_pay_would(crm):
     assert bookings["n"].iloc[0] == 1196 and bookings["n"].iloc[1:].sum() == 1196
     headline = compensation.headline(cost, bookings, "2017Q4", "USD")
     assert "1,196 deals" in headline and "not known" in headline
+
+
+def small_company(company, credits, *, deals=("100000.00",), currency="EUR", reps=None, quota="100000.00"):
+    won = {"status": "won", "stage": "Won", "created_at": "2026-01-01", "close_date": "2026-02-01", "currency": currency}
+    people = reps or [{"rep_id": r, "role": "account_executive", "team": "T"} for r in ("x", "y", "z")]
+    data = company(
+        opportunities=[{**won, "opportunity_id": f"d{i}", "amount": amount} for i, amount in enumerate(deals)],
+        reps=people,
+        credits=[{"opportunity_id": f"d{i}", "rep_id": rep, "share": share, "kind": "split"} for i, rep, share in credits],
+        quotas=[{"rep_id": "x", "quarter": "2026Q1", "measure": "bookings", "amount": quota, "currency": currency}],
+    )  # fmt: skip
+    snapshot = Snapshot(data, quarter="2026Q1")
+    return snapshot, compensation.plan(snapshot)
+
+
+def test_three_equal_shares_lose_no_cent(company):
+    snapshot, plan = small_company(company, [(0, rep, 1 / 3) for rep in "xyz"])
+    lines = compensation.lines(snapshot, plan)
+    assert lines["credited"].sum() == Decimal("100000.00")
+    assert lines["credited"].max() - lines["credited"].min() <= Decimal("0.20")
+
+
+def test_a_rep_counts_in_the_role_of_the_close_date(company):
+    reps = [
+        {"rep_id": "x", "role": "account_executive", "team": "T", "start_date": "2025-01-01", "end_date": "2026-03-27"},
+        {"rep_id": "x", "role": "manager", "team": "T", "start_date": "2026-03-28"},
+    ]
+    snapshot, plan = small_company(company, [(0, "x", 1.0)], reps=reps)
+    assert compensation.lines(snapshot, plan)["pay"].tolist() == [Decimal("6500.00")]
+
+
+def test_a_credit_note_takes_back_what_its_amount_had_earned(company):
+    snapshot, plan = small_company(company, [(0, "x", 1.0), (1, "x", 1.0)], deals=("120000.00", "-30000.00"))
+    lines = compensation.lines(snapshot, plan)
+    assert lines["pay"].tolist() == [Decimal("8450.00"), Decimal("-2600.00")]
+    assert lines["tiers"].iloc[1] == "-10,000.00 at 6.50% + -20,000.00 at 9.75%"
+
+
+def test_a_quota_of_zero_and_a_missing_one_are_said_and_do_not_inflate_attainment(company):
+    snapshot, plan = small_company(company, [(0, "x", 0.5), (0, "y", 0.5)])
+    cost = compensation.cost(compensation.statements(snapshot, plan)).iloc[0]
+    assert cost["attainment"] == 0.5  # the credit of y, who has no quota, is not attainment of x's
+    snapshot, plan = small_company(company, [(0, "x", 1.0)], quota="0.00")
+    statements = compensation.statements(snapshot, plan)
+    assert statements["pay"].isna().all() and (compensation.lines(snapshot, plan)["tiers"] == "no quota").all()
+    said = compensation.headline(compensation.cost(statements), compensation.bookings(snapshot), "2026Q1", "EUR")
+    assert "nan" not in said and "share not known" in said
+
+
+def test_deals_in_another_currency_are_refused_with_a_reason(company):
+    with pytest.raises(DataRefused, match="amounts in EUR and JPY cannot be summed"):
+        small_company(company, [(0, "x", 1.0)], currency="JPY")[0].table("opportunities")
+
+
+def test_nobody_in_the_role_is_said(company):
+    snapshot, plan = small_company(company, [(0, "x", 1.0)], reps=[{"rep_id": "x", "role": "partner", "team": "T"}])
+    with pytest.raises(DataRefused, match="no rep has the role account_executive"):
+        compensation.statements(snapshot, plan)
+
+
+def test_a_won_deal_without_an_amount_is_counted(company):
+    snapshot, plan = small_company(company, [(0, "x", 1.0)], deals=("100.00", None))
+    checks = compensation.checks(snapshot, plan).set_index("check")
+    assert checks.loc["won deals without an amount", ["found", "holds"]].tolist() == [1, False]
