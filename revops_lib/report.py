@@ -117,24 +117,28 @@ def finish(
     stem: str,
     question: str,
     headline: str,
-    notes: list[str],
-    metrics: pd.DataFrame,
+    notes: list[str] | Reason,
+    metrics: pd.DataFrame | Reason,
     tables: Mapping[str, tuple[pd.DataFrame | Reason, str]],
     figures: Mapping[str, Picture],
-    recommendations: pd.DataFrame,
+    recommendations: pd.DataFrame | Reason,
     people: int | Reason | None = None,
 ) -> Sentence:
     """Write the results of a notebook into the folder named by REVOPS_RESULTS; without it, write nothing and say so.
 
-    `tables`: name -> (frame, caption). `people`: how many persons stand behind the headline where it is about persons; a
-    publication needs at least five. Files: `<stem>.parquet` (one row per metric, group and member),
-    `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`, `<stem>.<figure>.png` and `<stem>.json` with everything as
-    display text.
+    `tables`: name -> (frame, caption). A `Reason` in place of a frame is told as such. `people`: how many persons stand behind
+    the headline where it is about persons; a publication needs at least five. Files: `<stem>.parquet` (one row per metric,
+    group and member), `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`, `<stem>.<figure>.png` and `<stem>.json` with
+    everything as display text.
     """
     folder = os.environ.get("REVOPS_RESULTS")
     if not folder:
         return Sentence("Results are not stored here; `revops run` stores them.")
     to = Path(folder)
+    if isinstance(metrics, Reason):
+        metrics = pd.DataFrame(columns=RESULT_COLUMNS)
+    if isinstance(recommendations, Reason):
+        recommendations = pd.DataFrame(columns=ADVICE_COLUMNS)
     result = metrics.assign(quarter=stamp["quarter"], as_of=stamp["as_of"])[RESULT_COLUMNS]
     _store(result, to / f"{stem}.parquet")
     for name, (frame, _) in tables.items():
@@ -152,7 +156,7 @@ def finish(
         "question": question,
         "headline": headline,
         "people": None if isinstance(people, Reason) else people,
-        "notes": notes,
+        "notes": [notes] if isinstance(notes, Reason) else notes,
         "stamp": dict(stamp),
         "tables": {name: _told(frame, caption) for name, (frame, caption) in tables.items()},
         "figures": {

@@ -132,6 +132,27 @@ def test_an_export_without_history_runs_and_says_what_it_cannot_say(crm_run):
     assert set(pay["metric"]) == {"bookings"}  # no pay, attainment or cost is made up
 
 
+@pytest.mark.parametrize("quarter", ["2020Q3", "2026Q4"])
+def test_the_first_and_the_running_quarter_run_too(quarter, tmp_path):
+    ended = revops("run", quarter, "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "nan" not in ended.stdout and "None" not in ended.stdout
+    if quarter == "2020Q3":
+        assert "no complete past quarter" in ended.stdout
+    else:
+        assert '"as_of": "2026-11-15"' in (tmp_path / quarter / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_a_group_of_persons_is_not_published_whatever_the_parameter(tmp_path):
+    ended = revops("run", "2026Q3", "--only", "bottlenecks", "--param", "by=owner_id", "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    public = json.loads((tmp_path / "2026Q3" / "public" / "report.json").read_text(encoding="utf-8"))
+    names = [table["name"] for table in public["reports"][0]["tables"]]
+    assert "win_rate" not in names and "ranking" in names
+    assert "R005" not in json.dumps(public)
+    assert "R005" in text_of(tmp_path / "2026Q3" / "bottlenecks.ipynb")  # the analyst still sees it
+
+
 def test_no_cell_of_any_table_is_empty(crm_run, sample_run):
     for folder in (crm_run, sample_run):
         for stem in STEMS:

@@ -45,11 +45,13 @@ def publish(
     about: Mapping[str, Any],
     allowed: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, str],
+    parameters: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """Replace `folder`/public by what `allowed` lists of the notebooks whose state is ok; built in `work` first.
 
-    `about` opens report.json: quarter, as_of, data, known_until. A listed table or figure that a notebook did not make
-    (its source cannot support it) is left out; a listed notebook that failed is named under `failed`.
+    `parameters` are those each notebook ran with. `about` opens report.json: quarter, as_of, data, known_until. A listed table
+    or figure that a notebook did not make (its source cannot support it) is left out; a listed notebook that failed is named
+    under `failed`.
     """
     results, built, public = folder / "results", work / "public", folder / "public"
     built.mkdir()
@@ -60,7 +62,7 @@ def publish(
             continue
         content = json.loads((results / f"{stem}.json").read_text(encoding="utf-8"))
         stamps = stamps or content["stamp"]
-        reports.append(_report(stem, entry, content))
+        reports.append(_report(stem, entry, content, parameters.get(stem, {})))
         for figure in reports[-1]["figures"]:
             shutil.copyfile(results / figure["file"], built / figure["file"])
     report = {
@@ -77,10 +79,11 @@ def publish(
     built.rename(public)
 
 
-def _report(stem: str, entry: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
+def _report(stem: str, entry: Mapping[str, Any], content: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The public part of one notebook's results; keys are copied by name, so that nothing else slips through."""
     few = content.get("people") is not None and content["people"] < SMALLEST_GROUP
-    hidden = entry.get("personal", []) if few else []
+    hidden = [*(entry.get("personal", []) if few else [])]
+    hidden += [name for name, groups in entry.get("grouped", {}).items() if parameters.get("by") not in groups]
     tables = [name for name in entry.get("tables", []) if name in content["tables"] and name not in hidden]
     figures = [name for name in entry.get("figures", []) if name in content["figures"]]
     advice = content["recommendations"] if entry.get("recommendations") else []

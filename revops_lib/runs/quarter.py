@@ -111,7 +111,9 @@ def _run(request: Request, folder: Path, work: Path, jobs: int | None, timeout: 
         "data": label,
         "known_until": request.dataset["known_until"],
     }
-    publish(folder, work, about, request.published, {stem: entry["state"] for stem, entry in entries.items()})
+    states = {stem: entry["state"] for stem, entry in entries.items()}
+    used = {stem: entry["parameters"] for stem, entry in entries.items()}
+    publish(folder, work, about, request.published, states, used)
 
     ended = dt.datetime.now(dt.UTC)
     manifest["exit_code"] = max(entries[stem]["exit_code"] for stem in request.notebooks)

@@ -30,7 +30,7 @@ GIVEN = ("quarter", "as_of", "data")
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _FORM = "write every line like `level: float = 0.9  # share of cases inside the interval`"
-_ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list}
+_ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list, "grouped": dict}
 
 Value = str | int | float | bool | None
 

@@ -77,7 +77,11 @@ def _allowed(path: Path) -> dict[str, Any]:
     """What may appear of a run, by topic, in the order of the site."""
     allowed = _settings(path)
     for stem, entry in allowed.items():
-        if not _STEM.fullmatch(str(stem)) or not isinstance(entry, dict) or not _ENTRY <= entry.keys() <= _ENTRY | {"personal"}:
+        if (
+            not _STEM.fullmatch(str(stem))
+            or not isinstance(entry, dict)
+            or not _ENTRY <= entry.keys() <= _ENTRY | {"personal", "grouped"}
+        ):
             raise UsageError(f"{stem!r} is not a topic with {', '.join(sorted(_ENTRY))}", str(path), "complete the entry")
     return allowed
 
