@@ -1,3 +1,16 @@
-"""placeholder."""
+"""Revenue Operations in notebooks: the library behind them, in the order data flow.
+
+errors       failures that say what, where and what to do, with the exit code they end with
+tables       what each canonical table and column means, and how a dataset lies on disk
+periods      fiscal quarters, days, instants            money       exact amounts
+statistics   intervals and survival with open cases
+sources      reads exports through a mapping; the only module that reads source files
+sample       invents a company whose truth is known
+snapshot     what was known at the end of a day; analyses accept nothing else
+quality · forecast · bottlenecks · compensation         one question each: Snapshot -> result frames
+charts       frame -> picture                           report      sentences, tables, results files
+runs         a quarter's notebooks in parallel          site        the book from what a run may publish
+cli          `revops` and its verbs                     doctor      is this machine ready
+"""
 
 __version__ = "0.1.0"
