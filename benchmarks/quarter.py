@@ -1,0 +1,135 @@
+"""The whole quarter by `revops run` against the same notebooks one after another with the papermill command line.
+
+    .venv/bin/python benchmarks/quarter.py [-n ROUNDS] [--at-least RATIO]          (make bench)
+
+Both sides run as processes in the same environment, alternating, each round in new folders. Printed: seconds of both and
+their ratio; what of each notebook's time was kernel start, imports and our own work (from the manifest of the last round);
+what importing the library costs beside importing pandas. Exit code 1 when the median ratio is below RATIO, or when
+`import revops_lib` costs more than 1.3 times `import pandas`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+QUARTER, DATA = "2026Q3", "data/sample"  # the defaults of every notebook, so that both sides compute the same
+STEMS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+IMPORTS = {
+    "import pandas": "import pandas",
+    "import revops_lib": "import revops_lib",
+    "all that a notebook imports": "from revops_lib import charts, forecast, report, snapshot",
+}
+IMPORT_ROUNDS, IMPORT_AT_MOST = 7, 1.3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=3, metavar="ROUNDS", help="rounds of both sides (default: 3)")
+    parser.add_argument("--at-least", type=float, default=1.5, metavar="RATIO", help="median ratio to reach (default: 1.5)")
+    arguments = parser.parse_args()
+    if arguments.n < 1:
+        parser.error("-n must be at least 1")
+    faster = compare_quarters(arguments.n)
+    imported = compare_imports()
+    problems = []
+    if faster < arguments.at_least:
+        problems.append(f"the quarter is {faster:.2f} times as fast, not {arguments.at_least:g} times")
+    if imported > IMPORT_AT_MOST:
+        problems.append(f"import revops_lib costs {imported:.2f} times import pandas, not at most {IMPORT_AT_MOST}")
+    for problem in problems:
+        print(f"too slow: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def compare_quarters(rounds: int) -> float:
+    """Run both sides alternately, print seconds, ratios and the split, and return the median ratio."""
+    ours, papermill, manifest = [], [], {}
+    for number in range(1, rounds + 1):
+        with tempfile.TemporaryDirectory(prefix="revops-bench-") as folder:
+            ours.append(run_quarter(Path(folder)))
+            manifest = json.loads((Path(folder) / QUARTER / "manifest.json").read_text(encoding="utf-8"))
+            if sorted(manifest["notebooks"]) != STEMS:
+                sys.exit(f"revops run executed {', '.join(manifest['notebooks'])}, papermill {', '.join(STEMS)}")
+        with tempfile.TemporaryDirectory(prefix="revops-bench-") as folder:
+            papermill.append(run_papermill(Path(folder)))
+        print(f"round {number} of {rounds}: {ours[-1]:.1f} s and {papermill[-1]:.1f} s", file=sys.stderr)
+    ratios = [b / a for a, b in zip(ours, papermill, strict=True)]
+    print(f"{len(STEMS)} notebooks, {os.cpu_count()} cores, {rounds} rounds\n")
+    print_table(
+        ["seconds", "min", "median", "max"],
+        [
+            ["A `revops run`", *(f"{f(ours):.1f}" for f in (min, median, max))],
+            ["B `papermill`, one after another", *(f"{f(papermill):.1f}" for f in (min, median, max))],
+        ],
+    )
+    print(f"B ÷ A per round: {', '.join(f'{ratio:.2f}' for ratio in ratios)}; median {median(ratios):.2f}\n")
+    print_split(manifest)
+    return median(ratios)
+
+
+def run_quarter(folder: Path) -> float:
+    """Seconds of A: one command, as many notebooks at a time as there are cores."""
+    return seconds([BIN / "revops", "run", QUARTER, "--data", DATA, "--out", folder])
+
+
+def run_papermill(folder: Path) -> float:
+    """Seconds of B: one papermill process per notebook, in turn, with the notebooks' default parameters."""
+    environment = {**os.environ, "REVOPS_RESULTS": str(folder)}
+    return sum(seconds([BIN / "papermill", f"notebooks/{stem}.ipynb", folder / f"{stem}.ipynb"], environment) for stem in STEMS)
+
+
+def seconds(command: list[str | Path], environment: dict[str, str] | None = None) -> float:
+    """Wall seconds of a command from the repository root; a command that fails ends the benchmark with what it said."""
+    begin = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, encoding="utf-8")
+    taken = time.perf_counter() - begin
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return taken
+
+
+def print_split(manifest: dict) -> None:
+    """Where each notebook's time went inside A; `rest` is papermill's own work and the end of the kernel."""
+    rows = []
+    for stem, entry in manifest["notebooks"].items():
+        split, whole = entry["split"], entry["seconds"]
+        parts = [split["kernel"], split["imports"], split["work"], whole - sum(split.values())]
+        rows.append([stem, f"{whole:.1f}", *(f"{part:.1f} ({part / whole:.0%})" for part in parts)])
+    print_table(["last round of A, seconds", "all", "kernel start", "imports", "our own work", "rest"], rows)
+
+
+def compare_imports() -> float:
+    """Print what imports cost beside pandas, each in a new interpreter, and return the ratio of `import revops_lib`."""
+    taken: dict[str, list[float]] = {name: [] for name in IMPORTS}
+    for statement in IMPORTS.values():  # once unmeasured: files come from the disk only the first time
+        seconds([sys.executable, "-c", statement])
+    for _ in range(IMPORT_ROUNDS):
+        for name, statement in IMPORTS.items():
+            taken[name].append(seconds([sys.executable, "-c", statement]))
+    middle = {name: median(values) for name, values in taken.items()}
+    ratio = {name: value / middle["import pandas"] for name, value in middle.items()}
+    rows = [[name, f"{middle[name]:.2f}", f"{ratio[name]:.2f}"] for name in IMPORTS]
+    print_table([f"new interpreter, median of {IMPORT_ROUNDS}", "seconds", "÷ pandas"], rows)
+    return ratio["import revops_lib"]
+
+
+def print_table(header: list[str], rows: list[list[str]]) -> None:
+    """A table that reads well on the terminal and is Markdown, too."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, ["-" * width for width in widths], *rows]:
+        print("| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |")
+    print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
