@@ -139,6 +139,7 @@ def ranking(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     past pace), ratio (observed ÷ expected, the quarter's common factor removed; missing without a past), low, high, z, is_alert
     (Holm 5 %, one-sided), n_open and open_amount (deals in the cell now), unit. Raises NoHistory.
     """
+    snapshot.require_one_currency()
     found = spells(snapshot)
     last = periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end)
     last = last if snapshot.as_of >= periods.last_day(last) else last - 1
@@ -197,7 +198,8 @@ def headline(snapshot: Snapshot, times: pd.DataFrame, late: pd.DataFrame, worst:
     """The answer in one sentence: the slowed cell, or the time to close where no stage history exists."""
     company = times.iloc[0]
     still_open = f"{company['n_open']:,} of {company['n']:,} still open, counted as open"
-    text = f"Half of the deals close within {company['median']:.0f} days ({still_open})"
+    half = f"Half of the deals close within {company['median']:.0f} days"
+    text = f"{half if pd.notna(company['median']) else 'Fewer than half of the deals have closed'} ({still_open})"
     if isinstance(worst, pd.DataFrame) and worst["ratio"].notna().any():
         cell = worst.iloc[0]
         verdict = "clearly slower than before" if cell["is_alert"] else "slowest against its past, within the usual spread"

@@ -105,6 +105,9 @@ def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
     for key, value in SUPPORTED.items():
         if values[key] != value:
             raise UsageError(f"{key} {values[key]!r} is not supported", where, f"write {value}")
+    for tier in values["tiers"]:
+        if not isinstance(tier, dict) or set(tier) != {"from", "rate"}:
+            raise UsageError(f"a tier is {tier!r}", where, "give each tier `from` and `rate`, nothing else")
     tiers = tuple((_exact(tier["from"], where), _exact(tier["rate"], where)) for tier in values["tiers"])
     starts = [start for start, _ in tiers]
     if not starts or starts[0] != 0 or starts != sorted(set(starts)):
@@ -124,13 +127,14 @@ def lines(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     its deals are in another currency than the plan pays.
     """
     credited = _credited(snapshot)
+    snapshot.require_one_currency()
     if snapshot.currency != plan.currency:
         raise DataRefused(
             f"deals are in {snapshot.currency}, the plan pays {plan.currency}",
             f"plan {plan.name}",
             "state a plan in the currency of the deals",
         )
-    quotas = _quotas(snapshot, plan.measure)
+    quotas = _quotas(snapshot, plan)
     rows: list[dict[str, Any]] = []
     for rep, group in credited[credited["role"] == plan.role].groupby("rep_id"):
         position = 0
@@ -163,7 +167,7 @@ def statements(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     quota and no credit is there with pay 0.00.
     """
     found = lines(snapshot, plan)
-    quotas = _quotas(snapshot, plan.measure)
+    quotas = _quotas(snapshot, plan)
     assigned = _assignments(snapshot)
     reps = sorted({*found["rep_id"], *(rep for rep in quotas if assigned["role"].get(rep) == plan.role)})
     per_rep = found.groupby("rep_id").agg(n=("pay", "size"), credited=("credited", "sum"), pay=("pay", "sum")).reindex(reps)
@@ -199,8 +203,10 @@ def cost(statements: pd.DataFrame) -> pd.DataFrame:
         credited=("credited", "sum"),
         quota=("quota", "sum"),
         pay=("pay", "sum"),
+        n_paid=("pay", "count"),
         measured=("measured", "sum"),
     )
+    table["pay"] = table["pay"].where(table["n_paid"] > 0)  # nobody's pay is known: not known, not 0
     credited, quota = money.to_float(table["credited"]), money.to_float(table["quota"])
     table["attainment"] = table["measured"] / quota.where(quota > 0)
     table["cost_share"] = money.to_float(table["pay"]) / credited.where(credited > 0)
@@ -254,8 +260,8 @@ def rules(plan: Plan) -> pd.DataFrame:
 
 def bookings(snapshot: Snapshot, *, by: str = "team") -> pd.DataFrame:
     """Won in the quarter, one row per group and one for all: member, n (deals), n_reps, amount. Needs no credits or quotas."""
-    deals = snapshot.opportunities
-    won = deals[(deals["status"] == "won") & (deals["close_date"].dt.to_period(snapshot.quarter.freqstr) == snapshot.quarter)]
+    snapshot.require_one_currency()
+    won = _won(snapshot, priced=False)
     both = pd.concat([won.assign(member=f"all {by}s"), won.assign(member=snapshot.members(won, by))])
     table = both.groupby("member", sort=False).agg(
         n=("amount", "size"), n_reps=("owner_id", "nunique"), amount=("amount", "sum")
@@ -263,16 +269,21 @@ def bookings(snapshot: Snapshot, *, by: str = "team") -> pd.DataFrame:
     return table.loc[[*table.index[:1], *sorted(table.index[1:])]].reset_index()
 
 
-def headline(cost: pd.DataFrame | str, bookings: pd.DataFrame, quarter: str, currency: str) -> str:
+def headline(cost: pd.DataFrame | str, bookings: pd.DataFrame | str, quarter: str, currency: str) -> str:
     """The answer in one sentence; the reason in its place when the plan cannot be applied."""
-    won = f"{bookings['n'].iloc[0]:,} deals worth {bookings['amount'].iloc[0]:,.2f} {currency}" if len(bookings) else "no deal"
-    if not isinstance(cost, pd.DataFrame):
-        return f"{quarter}: {won} were won; what they pay is not known. {cost}"
+    if isinstance(bookings, str):
+        return bookings
+    n, amount = bookings[["n", "amount"]].iloc[0] if len(bookings) else (0, 0)
+    won = f"{n:,} deal{'s' if n != 1 else ''} worth {amount:,.2f} {currency}" if n else "no deals"
+    if isinstance(cost, str):
+        return f"{quarter}: {won} won; what they pay is not known. {cost}"
     everyone = cost.iloc[0]
+    if pd.isna(everyone["pay"]):
+        return f"{quarter}: {won} won; what they pay is not known, because nobody has a quota."
     return (
         f"{quarter}: the plan pays {everyone['pay']:,.2f} {currency} to {everyone['n']} reps "
         f"for {everyone['credited']:,.2f} {currency} credited ({_percent(everyone['cost_share'])}), "
-        f"at {_percent(everyone['attainment'])} of quota; {won} were won."
+        f"at {_percent(everyone['attainment'])} of quota; {won} won."
     )
 
 
@@ -280,9 +291,11 @@ def _percent(share: float) -> str:
     return "share not known" if pd.isna(share) else f"{share:.1%}"
 
 
-def metrics(cost: pd.DataFrame | str, bookings: pd.DataFrame, currency: str) -> pd.DataFrame:
+def metrics(cost: pd.DataFrame | str, bookings: pd.DataFrame | str, currency: str) -> pd.DataFrame:
     """Rows of the results file: bookings and, where the plan applies, credit, pay, cost and attainment per team."""
-    parts = [statistics.tidy(bookings, metric="bookings", by="team", member="member", value="amount", unit=currency)]
+    parts = [pd.DataFrame(columns=statistics.RESULT_COLUMNS)]
+    if isinstance(bookings, pd.DataFrame):
+        parts = [statistics.tidy(bookings, metric="bookings", by="team", member="member", value="amount", unit=currency)]
     if isinstance(cost, pd.DataFrame):
         for name, unit in (("credited", currency), ("pay", currency), ("attainment", "share"), ("cost_share", "share")):
             parts.append(statistics.tidy(cost, metric=name, by="team", member="member", value=name, unit=unit))
@@ -361,7 +374,8 @@ def _credited(snapshot: Snapshot) -> pd.DataFrame:
     deal = [found["opportunity_id"], found["kind"]]
     upto = millionths.groupby(deal).cumsum()
     begin = upto - millionths
-    whole = (millionths.groupby(deal).transform("sum") - 1_000_000).abs() <= 100  # thirds written as 0.3333
+    shares = millionths.groupby(deal)
+    whole = (shares.transform("sum") - 1_000_000).abs() <= 100 * shares.transform("size")  # thirds written as 0.3333
     upto = upto.mask(whole & ~found.duplicated(["opportunity_id", "kind"], keep="last"), 1_000_000)
     found["cents"] = [
         _part(int(amount), end) - _part(int(amount), start) for amount, start, end in zip(cents, begin, upto, strict=True)
@@ -375,7 +389,7 @@ def _part(cents: int, millionths: int) -> int:
     return money.round_half_up(Fraction(cents * int(millionths), 1_000_000))
 
 
-def _quotas(snapshot: Snapshot, measure: str) -> dict[str, int]:
+def _quotas(snapshot: Snapshot, plan: Plan) -> dict[str, int]:
     """Quota of the quarter in cents per rep."""
     if not snapshot.has("quotas"):
         raise DataRefused(
@@ -384,7 +398,14 @@ def _quotas(snapshot: Snapshot, measure: str) -> dict[str, int]:
             "map a table of quotas",
         )
     quotas = snapshot.table("quotas")
-    quotas = quotas[(quotas["quarter"] == str(snapshot.quarter)) & (quotas["measure"] == measure)]
+    quotas = quotas[(quotas["quarter"] == str(snapshot.quarter)) & (quotas["measure"] == plan.measure)]
+    others = sorted({*quotas["currency"].dropna()} - {plan.currency})
+    if others:
+        raise DataRefused(
+            f"quotas are in {others[0]}, the plan pays {plan.currency}",
+            "table quotas",
+            "state quotas in the currency of the plan",
+        )
     quotas = quotas[money.to_cents(quotas["amount"]) > 0]  # a quota of 0 is no quota: nothing can be attained against it
     return {rep: int(cents) for rep, cents in zip(quotas["rep_id"], money.to_cents(quotas["amount"]), strict=True)}
 

@@ -55,6 +55,8 @@ RULES = {
         "opportunities", "The value of what was lost is unknown: no win rate by value.", "Keep the last offered amount."),
     "amount zero or negative on a won deal": (
         "opportunities", "A win without money, or a credit note booked as a deal.", "Book credits apart from deals."),
+    "amount in another currency": (
+        "opportunities", "It cannot be summed with the others.", "Convert it, or import that currency apart."),
     "placeholder amount": (
         "opportunities", "Below 1 % of the product's usual deal: typed to get past a required field.",
         "Replace it by an estimate; ask the team why."),
@@ -76,7 +78,8 @@ Broken = Iterator[tuple[str, pd.Series, int]]  # rule, ids of the rows that brea
 def findings(snapshot: Snapshot) -> pd.DataFrame:
     """Every rule with what breaks it, one row per rule, most frequent first.
 
-    Columns: rule, table, n (rows that break it), n_checked, share (0–1), amount (sum over the opportunities concerned, missing
+    Columns: rule, table, n (rows that break it), n_checked, share (0–1), amount (sum over the opportunities concerned in the
+    company's currency, missing
     where none is known and for other tables), examples (first ids), meaning, action. Rules about changes are absent
     when there is no history.
 
@@ -84,7 +87,8 @@ def findings(snapshot: Snapshot) -> pd.DataFrame:
     >>> bool((found["n"] <= found["n_checked"]).all())
     True
     """
-    amounts = snapshot.opportunities.set_index("opportunity_id")["amount"]
+    deals = snapshot.opportunities
+    amounts = deals["amount"].where(deals["currency"] == snapshot.currency).set_axis(deals["opportunity_id"])
     rows = []
     for looked in (_fields, _dates, _twins, _references, _amounts, _history):
         rows += [_row(rule, broken, checked, amounts) for rule, broken, checked in looked(snapshot)]
@@ -183,7 +187,7 @@ def recommendations(found: pd.DataFrame) -> pd.DataFrame:
 def _row(rule: str, broken: pd.Series, checked: int, amounts: pd.Series) -> list[object]:
     table, meaning, action = RULES[rule]
     ids = broken.drop_duplicates()
-    touched = amounts.reindex(ids).sum(min_count=1) if table == "opportunities" and len(ids) else None
+    touched = amounts.reindex(ids).sum(min_count=1) if table == "opportunities" else None
     share = len(broken) / checked if checked else np.nan
     examples = ", ".join(ids.sort_values().astype("str").head(3))
     return [rule, table, len(broken), checked, share, touched, examples, meaning, action]
@@ -266,6 +270,8 @@ def _amounts(snapshot: Snapshot) -> Broken:
     priced = amount > 0
     yield "amount zero on a lost deal", ids[is_lost & (amount == 0)], int(is_lost.sum())
     yield "amount zero or negative on a won deal", ids[is_won & (amount <= 0)], int(is_won.sum())
+    foreign = amount.notna() & deals["currency"].notna() & (deals["currency"] != snapshot.currency)
+    yield "amount in another currency", ids[foreign], int(amount.notna().sum())
     yield "placeholder amount", ids[priced & (amount < usual / 100)], int(priced.sum())
     yield "amount a hundred times the usual", ids[priced & (amount > usual * 100)], int(priced.sum())
 

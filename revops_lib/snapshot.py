@@ -153,9 +153,16 @@ class Snapshot:
     def opportunities(self) -> pd.DataFrame:
         """Opportunities as known, one row per opportunity, with `stage_since` (instant of the current stage's start).
 
-        DataRefused when their amounts are in several currencies: they cannot be summed.
+        DataRefused when none was known yet.
         """
         deals = self.states([self.as_of]).drop(columns="day")
+        if deals.empty:
+            raise DataRefused(f"no opportunity was known on {self.as_of}", f"data {self.data}", "ask a later day")
+        return deals
+
+    def require_one_currency(self) -> None:
+        """DataRefused when amounts of opportunities are in several currencies: they cannot be summed."""
+        deals = self.opportunities
         currencies = sorted({*deals.loc[deals["amount"].notna(), "currency"].dropna(), self.currency})
         if len(currencies) > 1:
             raise DataRefused(
@@ -163,7 +170,6 @@ class Snapshot:
                 f"data {self.data}, table opportunities",
                 f"import the deals of one currency, or amounts converted to {self.currency}",
             )
-        return deals
 
     def states(self, days: Sequence[dt.date]) -> pd.DataFrame:
         """Opportunities at the end of several past days, one row per day and opportunity: `day` and the columns of

@@ -44,11 +44,11 @@ def small(company):
 
 def state(data, as_of, deal):
     deals = Snapshot(data, quarter="2026Q1", as_of=as_of).opportunities.set_index("opportunity_id")
-    return deals.loc[deal] if deal in deals.index else None
+    return deals.loc[deal]
 
 
 def test_state_at_each_day(small):
-    assert state(small, "2026-01-04", "A") is None
+    assert Snapshot(small, quarter="2026Q1").states([DAY(2026, 1, 4)]).empty
     assert (state(small, "2026-01-05", "A")["stage"], str(state(small, "2026-01-05", "A")["amount"])) == ("Talk", "100.00")
     assert (state(small, "2026-02-10", "A")["stage"], str(state(small, "2026-02-10", "A")["amount"])) == ("Offer", "120.50")
     assert (state(small, "2026-02-19", "A")["owner_id"], state(small, "2026-02-20", "A")["owner_id"]) == ("r1", "r2")
@@ -206,6 +206,11 @@ def test_groups_come_from_deals_accounts_products_and_owners(company):
     }
     with pytest.raises(UsageError, match="did you mean segment"):
         snapshot.members(deals, "segmnt")
+
+
+def test_a_day_before_anything_was_known_is_said(small):
+    with pytest.raises(DataRefused, match="no opportunity was known on 2025-12-31"):
+        Snapshot(small, quarter="2025Q4").table("opportunities")
 
 
 def test_a_folder_without_dataset_is_refused(tmp_path):

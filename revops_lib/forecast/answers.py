@@ -23,6 +23,7 @@ from ..snapshot import Snapshot
 from .paths import simulate
 from .points import PAST, TESTED, Point, collect, usable, won
 
+FEW = 3  # measured quarters below which nobody can tell a better method from a luckier one
 ENOUGH = 8  # measured quarters below which an interval is called not yet calibrated
 METHODS = {"model": "Stage and age", "stage_weighted": "CRM stage probability", "last_quarter": "Last quarter again"}
 
@@ -53,7 +54,7 @@ def outlook(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.Data
     for method in ("stage_weighted", "last_quarter"):
         value = _baseline(now, method)
         ratios = [t["actual"] / t[method] for t in tested if t[method] > 0]
-        low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2]) * value if len(ratios) >= 4 else (np.nan, np.nan)
+        low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2]) * value if len(ratios) >= FEW else (np.nan, np.nan)
         rows.append({"part": METHODS[method], "low": low, "value": value, "high": high, "n": len(ratios)})
     table = pd.DataFrame(rows).assign(level=level, unit=unit, quarter=str(now.quarter))
     return table[["quarter", "part", "low", "value", "high", "level", "n", "unit"]]
@@ -101,7 +102,7 @@ def accuracy(tested: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
 def answer(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.Series:
     """The row of `outlook` that may be shown as the answer: the model's total, or a baseline that was better in the past."""
     measured = accuracy.dropna(subset="wape")
-    enough = len(measured) and measured["n"].iloc[0] >= 3  # fewer quarters cannot tell a better method from a luckier one
+    enough = len(measured) and measured["n"].iloc[0] >= FEW
     best = measured.sort_values("wape", kind="stable")["method"].iloc[0] if enough else METHODS["model"]
     part = "total" if best == METHODS["model"] else best
     return outlook[outlook["part"] == part].iloc[0]

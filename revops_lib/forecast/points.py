@@ -45,6 +45,7 @@ def target_quarter(snapshot: Snapshot) -> pd.Period:
 def collect(snapshot: Snapshot) -> tuple[list[Point], str]:
     """The past quarters and, last, the target, each seen from the same point of the quarter; and the unit. Kept: every
     function of this module starts from it."""
+    snapshot.require_one_currency()
     target = target_quarter(snapshot)
     last = periods.quarter_of(snapshot.as_of + dt.timedelta(days=1), snapshot.fiscal_year_end) - 1
     quarters = [last - back for back in range(PAST + TESTED)][::-1]
