@@ -50,28 +50,33 @@ GROUP BY days.day, changes.opportunity_id
 """
 
 # One row per asked day and opportunity known by then: `status`, the fixed columns, every tracked field as the history has it
-# (h_…) and as the export has it (c_…). An exported value holds on a past day only when the deal had closed by then or the
-# day is the last one the data cover (`is_certain`); otherwise nobody knows since when it holds, and it is hidden.
-KNOWN_BY_HISTORY = f"""
-SELECT states.day, {{columns}}, stages.status, (stages.status <> 'open' OR days.is_last) AS is_certain, states.stage_since,
-       states.stage AS h_stage, states.amount AS h_amount, states.close_date AS h_close_date,
+# (h_…) and as the export has it (c_…). A deal without a stage history is placed by its creation and close dates. An exported
+# value holds on a past day only when the deal had closed by then or the day is the last one the data cover (`is_certain`);
+# otherwise nobody knows since when it holds, and it is hidden.
+KNOWN = f"""
+SELECT days.day, {{columns}}, logged.opportunity_id IS NOT NULL AS is_logged, states.stage_since,
+       CASE WHEN logged.opportunity_id IS NOT NULL THEN coalesce(stages.status, 'open')
+            WHEN o.close_date <= days.day OR (o.close_date IS NULL AND days.is_last) THEN o.status
+            ELSE 'open' END AS status,
+       CASE WHEN logged.opportunity_id IS NOT NULL THEN days.is_last OR stages.status <> 'open'
+            WHEN o.status = 'open' OR o.close_date IS NULL THEN days.is_last
+            ELSE o.close_date <= days.day END AS is_certain,
+       states.stage AS h_stage, CAST(states.amount AS DECIMAL(18, 2)) AS h_amount,
+       CAST(states.close_date AS DATE) AS h_close_date,
        states.forecast_category AS h_forecast_category, states.owner_id AS h_owner_id
-FROM ({STATES}) AS states
-JOIN days ON days.day = states.day
-JOIN opportunities AS o ON o.opportunity_id = states.opportunity_id
-JOIN stages ON stages.stage = states.stage
-"""
-KNOWN_BY_DATES = """
-SELECT days.day, {columns}, CASE WHEN o.close_date > days.day THEN 'open' ELSE o.status END AS status,
-       (days.is_last OR (o.status <> 'open' AND o.close_date <= days.day)) AS is_certain,
-       CAST(NULL AS TIMESTAMP) AS stage_since
 FROM days
-JOIN opportunities AS o ON o.created_at < days.cutoff OR (o.created_at IS NULL AND days.is_last)
+CROSS JOIN opportunities AS o
+LEFT JOIN (SELECT DISTINCT opportunity_id FROM opportunity_history WHERE field = 'stage') AS logged
+  ON logged.opportunity_id = o.opportunity_id
+LEFT JOIN ({STATES}) AS states ON states.day = days.day AND states.opportunity_id = o.opportunity_id
+LEFT JOIN stages ON stages.stage = states.stage
+WHERE (logged.opportunity_id IS NOT NULL AND states.stage IS NOT NULL)
+   OR (logged.opportunity_id IS NULL AND (o.created_at < days.cutoff OR (o.created_at IS NULL AND days.is_last)))
 """
 OPPORTUNITIES = """
 SELECT day, opportunity_id, account_id, {owner_id} AS owner_id, name, type, product_id, source,
-       CAST({amount} AS DECIMAL(18, 2)) AS amount, currency, {stage} AS stage, status,
-       {forecast_category} AS forecast_category, created_at, CAST({close_date} AS DATE) AS close_date,
+       {amount} AS amount, currency, {stage} AS stage, status,
+       {forecast_category} AS forecast_category, created_at, {close_date} AS close_date,
        CASE WHEN status = 'lost' THEN lost_reason END AS lost_reason, stage_since{own}
 FROM ({known}) AS known
 ORDER BY day, opportunity_id
@@ -118,10 +123,6 @@ class Snapshot:
             )
         self.cutoff = periods.cutoff(self.as_of, self.timezone)
         self.tracked: tuple[str, ...] = tuple(self.dataset["tracked"])
-
-    def at(self, as_of: dt.date) -> Snapshot:
-        """The same company on an earlier day."""
-        return Snapshot(self.data, quarter=str(self.quarter), as_of=min(as_of, self.as_of))
 
     def has(self, table: str) -> bool:
         """Whether the source brought this table."""
@@ -243,6 +244,28 @@ class Snapshot:
         return 0 if self.as_of >= self.known_until else int(count)
 
     @cached_property
+    def unlogged(self) -> int:
+        """Opportunities of the snapshot without a stage history."""
+        logged = self._ask("SELECT DISTINCT opportunity_id FROM opportunity_history WHERE field = 'stage'").to_pandas()
+        return int((~self.opportunities["opportunity_id"].isin(logged["opportunity_id"])).sum())
+
+    @cached_property
+    def contradictions(self) -> pd.DataFrame:
+        """Where the export contradicts its history or the calendar: opportunity_id, what ("stage": the history ends in
+        another stage; "future": closed after the last day the data cover). Known on that last day only, empty before."""
+        if self.as_of < self.known_until:
+            return pd.DataFrame({"opportunity_id": pd.Series(dtype="str"), "what": pd.Series(dtype="str")})
+        statement = f"""
+        SELECT o.opportunity_id, 'stage' AS what FROM opportunities AS o
+        JOIN ({CHANGES}) AS last ON last.opportunity_id = o.opportunity_id
+        WHERE last.field = 'stage' AND last.next_at IS NULL AND o.stage <> last.new_value
+        UNION ALL
+        SELECT opportunity_id, 'future' FROM opportunities
+        WHERE status <> 'open' AND close_date > DATE '{self.known_until}'
+        """
+        return self._ask(statement).to_pandas()
+
+    @cached_property
     def first_complete_quarter(self) -> pd.Period | None:
         """The first quarter whose closed deals are all there: it began when outcomes were already kept (two weeks of grace).
         None without a closed deal."""
@@ -274,6 +297,16 @@ class Snapshot:
             found.append(
                 "This source has no stage history: it says when a deal was created and closed, not when it changed stage."
             )
+        if self.unlogged and "stage" in self.tracked:
+            found.append(
+                f"{self.unlogged:,} opportunities have no stage history: they are placed by their creation and close dates."
+            )
+        since = self.dataset.get("history_since")
+        if since and self.opportunities["created_at"].lt(pd.Timestamp(since)).any():
+            found.append(
+                f"The history begins on {since}: for deals created before, the stage until their first logged change is "
+                "deduced from that change, and earlier steps are not known."
+            )
         if self.as_of < self.known_until and "amount" not in self.tracked:
             found.append(
                 f"What was known on {self.as_of} is rebuilt from creation and close dates; stage, amount and close date "
@@ -283,12 +316,12 @@ class Snapshot:
             found.append(
                 f"{self.undated:,} opportunities have no creation date and cannot be placed before {self.known_until}."
             )
-        found += [
-            f"This source has no {name.replace('_', ' ')}."
-            for name in ("leads", "forecast_submissions", "quotas", "credits", "subscriptions")
-            if not self.has(name)
-        ]
         return found
+
+    def lacking(self, *names: str) -> list[str]:
+        """A sentence for each of the named tables (default: all that an analysis may read) that the source did not bring."""
+        wanted = names or ("leads", "products", "reps", "forecast_submissions", "quotas", "credits", "subscriptions")
+        return [f"This source has no {name.replace('_', ' ')}." for name in wanted if not self.has(name)]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -350,12 +383,13 @@ class Snapshot:
         """The statement of `states` for this source: a tracked field comes from its history, another one as exported."""
         own = [column for column in self._columns("opportunities") if column not in tables.table("opportunities").names]
         columns = [f'o."{c}"' for c in (*FIXED, *own)] + [f"o.{c} AS c_{c}" for c in tables.TRACKED]
-        known = KNOWN_BY_HISTORY if "stage" in self.tracked else KNOWN_BY_DATES
-        values = {c: f"h_{c}" if c in self.tracked else f"CASE WHEN is_certain THEN c_{c} END" for c in tables.TRACKED}
-        if "owner_id" not in self.tracked:
-            values["owner_id"] = "c_owner_id"  # a rep is assigned at creation: the best that is known, said in `limits`
+        values = {}
+        for field in tables.TRACKED:
+            # A rep is assigned at creation: without a history the export's owner is the best that is known, said in `limits`.
+            exported = "c_owner_id" if field == "owner_id" else f"CASE WHEN is_certain THEN c_{field} END"
+            values[field] = f"CASE WHEN is_logged THEN h_{field} ELSE {exported} END" if field in self.tracked else exported
         return OPPORTUNITIES.format(
-            known=known.format(columns=", ".join(columns)), own="".join(f', "{c}"' for c in own), **values
+            known=KNOWN.format(columns=", ".join(columns)), own="".join(f', "{c}"' for c in own), **values
         )
 
     def _columns(self, name: str) -> list[str]:

@@ -187,6 +187,37 @@ def test_fingerprint_notices_one_cent(small):
     assert Snapshot(small, quarter="2026Q1").fingerprint != before
 
 
+def test_deals_without_history_rows_are_placed_by_their_dates_and_counted(company):
+    """A field history that began late, or covers some deals only, must not make the others disappear."""
+    deal = {"created_at": "2026-01-10", "currency": "EUR", "amount": "50.00"}
+    data = company(
+        tracked=["stage"], known_until="2026-06-30",
+        opportunities=[
+            {**deal, "opportunity_id": "logged", "status": "open", "stage": "Offer"},
+            {**deal, "opportunity_id": "won", "status": "won", "stage": "Won", "close_date": "2026-02-01"},
+            {**deal, "opportunity_id": "later", "status": "lost", "stage": "Lost", "close_date": "2026-05-01"},
+            {**deal, "opportunity_id": "blank", "status": "won", "stage": "Won"},
+        ],
+        opportunity_history=[change(1, "logged", "2026-01-10", "stage", "Talk"), change(2, "logged", "2026-03-01", "stage", "Offer", "Talk")],
+    )  # fmt: skip
+    past, now = Snapshot(data, quarter="2026Q1"), Snapshot(data, quarter="2026Q2")
+    then = past.opportunities.set_index("opportunity_id")
+    assert then["status"].to_dict() == {"logged": "open", "won": "won", "later": "open", "blank": "open"}
+    assert then["stage"].fillna("").to_dict() == {"logged": "Offer", "won": "Won", "later": "", "blank": ""}
+    assert any("3 opportunities have no stage history" in limit for limit in past.limits)
+    assert now.opportunities["status"].tolist() == ["won", "lost", "open", "won"]  # blank, later, logged, won
+
+
+def test_history_and_export_that_disagree_are_told_on_the_last_day(small):
+    deals = pd.read_parquet(small / "opportunities.parquet")
+    deals.loc[deals["opportunity_id"] == "B", ["stage", "status"]] = ["Won", "won"]
+    deals.loc[deals["opportunity_id"] == "B", "close_date"] = pd.Timestamp("2027-05-01").date()
+    deals.to_parquet(small / "opportunities.parquet", index=False)
+    wrong = Snapshot(small, quarter="2026Q4").contradictions
+    assert sorted(zip(wrong["opportunity_id"], wrong["what"], strict=True)) == [("B", "future"), ("B", "stage")]
+    assert Snapshot(small, quarter="2026Q1").contradictions.empty
+
+
 def test_groups_come_from_deals_accounts_products_and_owners(company):
     data = company(
         opportunities=[{"opportunity_id": "A", "status": "open", "account_id": "a", "owner_id": "r", "product_id": "p", "created_at": "2026-01-01", "colour": "red"}, {"opportunity_id": "B", "status": "open", "created_at": "2026-01-01"}],
