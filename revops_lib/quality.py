@@ -69,6 +69,8 @@ RULES = {
     "closing recorded late": (
         "opportunities", f"Recorded more than {LATE_DAYS} days after the close date: until then the past looked worse.",
         "Close deals on the day, at quarter end above all."),
+    "history and export disagree": (
+        "opportunities", "The history ends in another stage than the export shows.", "Export both on the same day."),
     "re-opened after closing": (
         "opportunities", "Counted once, in its last state.", "Prefer a new deal to re-opening an old one."),
 }  # fmt: skip
@@ -131,16 +133,21 @@ def coverage(snapshot: Snapshot) -> pd.DataFrame:
     return table.assign(quarter=table["quarter"].astype("str"))
 
 
-def headline(found: pd.DataFrame, deals: pd.DataFrame) -> str:
-    """The answer in one sentence."""
-    broken = found[found["n"] > 0]
+def headline(snapshot: Snapshot, found: pd.DataFrame) -> str:
+    """The answer in one sentence: rules broken, the most frequent one, and rows the import set aside."""
+    broken, deals = found[found["n"] > 0], len(snapshot.opportunities)
     if broken.empty:
-        return f"All {len(found)} rules hold for {len(deals):,} opportunities."
-    worst = broken.iloc[0]
-    return (
-        f"{len(broken)} of {len(found)} rules are broken by {len(deals):,} opportunities; "
-        f"the most frequent: {worst['rule']} ({worst['n']:,} of {worst['n_checked']:,} {worst['table']})."
-    )
+        text = f"{deals:,} opportunities checked: all {len(found)} rules hold"
+    else:
+        worst = broken.iloc[0]
+        table = worst["table"].replace("_", " ")
+        text = (
+            f"{deals:,} opportunities checked: {len(broken)} of {len(found)} rules are broken, most often "
+            f"“{worst['rule']}” ({worst['n']:,} of {worst['n_checked']:,} {table})"
+        )
+    read = reconciliation(snapshot)
+    aside = int(read["quarantined"].sum())
+    return f"{text}; the import set aside {aside:,} of {int(read['read'].sum()):,} rows." if aside else f"{text}."
 
 
 def checks(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
@@ -148,8 +155,9 @@ def checks(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
     read = reconciliation(snapshot)
     total, parts = int(read["read"].sum()), int(read[["accepted", "quarantined", "duplicates"]].to_numpy().sum())
     over = int((found["n"] > found["n_checked"]).sum())
+    imported = [("read = accepted + quarantined + duplicates", f"{total:,}", f"{parts:,}", total == parts)] if len(read) else []
     rows = [
-        ("read = accepted + quarantined + duplicates", f"{total:,}", f"{parts:,}", total == parts),
+        *imported,
         ("no rule is broken by more rows than it looks at", "0", str(over), over == 0),
         (
             "nothing later than the snapshot's day",
@@ -174,14 +182,11 @@ def metrics(found: pd.DataFrame) -> pd.DataFrame:
 
 def recommendations(found: pd.DataFrame) -> pd.DataFrame:
     """What to correct first, one row per broken rule, most frequent first."""
-    broken = found[found["n"] > 0].head(5)
-    return pd.DataFrame(
-        {
-            "finding": [f"{row.rule}: {row.n:,} of {row.n_checked:,} {row.table}" for row in broken.itertuples()],
-            "action": broken["action"].to_numpy(),
-            "owner": "data owner of the CRM",
-        }
-    )
+    rows = [
+        (f"{row.rule}: {row.n:,} of {row.n_checked:,} {row.table.replace('_', ' ')}", row.action, "data owner of the CRM")
+        for row in found[found["n"] > 0].head(5).itertuples()
+    ]
+    return pd.DataFrame(rows, columns=["finding", "action", "owner"], dtype="str")
 
 
 def _row(rule: str, broken: pd.Series, checked: int, amounts: pd.Series) -> list[object]:
@@ -217,7 +222,9 @@ def _dates(snapshot: Snapshot) -> Broken:
     n_open, n_closed = int(is_open.sum()), int((~is_open).sum())
     yield "close date in the past on an open deal", ids[is_open & (close <= today)], n_open
     yield "closed before it was created", ids[~is_open & (close < created)], n_closed
-    yield "closed in the future", ids[~is_open & (close > today)], n_closed
+    wrong = snapshot.contradictions
+    future = pd.concat([ids[~is_open & (close > today)], wrong.loc[wrong["what"] == "future", "opportunity_id"]])
+    yield "closed in the future", future.drop_duplicates(), len(deals)
     yield "open for more than a year", ids[is_open & ((today - created).dt.days > STALE_DAYS)], n_open
 
 
@@ -283,6 +290,8 @@ def _history(snapshot: Snapshot) -> Broken:
     deals, history = snapshot.opportunities, snapshot.history
     orphans = history.loc[~history["opportunity_id"].isin(deals["opportunity_id"]), "opportunity_id"]
     yield "history of a deal that is not there", orphans, len(history)
+    wrong = snapshot.contradictions
+    yield "history and export disagree", wrong.loc[wrong["what"] == "stage", "opportunity_id"], len(deals)
     changes = history[history["field"] == "stage"].sort_values(["opportunity_id", "changed_at", "change_no"])
     n_deals = changes["opportunity_id"].nunique()
     before = changes.groupby("opportunity_id")["new_value"].shift()
