@@ -20,7 +20,7 @@ def outlook(snapshot):
 
 
 def won_in(snapshot, quarter):
-    deals = snapshot.at(periods.last_day(quarter)).opportunities
+    deals = Snapshot(snapshot.data, quarter=str(quarter)).opportunities
     won = deals[(deals["status"] == "won") & (deals["close_date"].dt.to_period("Q-DEC") == quarter)]
     return float(won["amount"].sum())
 
@@ -96,9 +96,10 @@ def test_a_better_baseline_becomes_the_answer(outlook):
     frame = outlook.reset_index()
     assert forecast.answer(frame, measured)["part"] == "Last quarter again"
     said = forecast.headline(frame, measured)
-    assert "by “last quarter again”, whose past error of 20% is smaller than the model's 30%" in said and "held" not in said
+    assert "by “Last quarter again”, whose past error of 20% is smaller than the model's 30%" in said and "held" not in said
     assert forecast.answer(frame, measured.assign(wape=[0.1, np.nan, 0.2]))["part"] == "total"
-    assert forecast.answer(frame, measured.assign(n=2))["part"] == "total"  # two quarters prove nothing
+    few = forecast.headline(frame.assign(low=np.nan, high=np.nan), measured.assign(n=1))
+    assert "1 tested quarter give no interval yet" in few and "unknown" not in few
 
 
 def test_every_check_holds_on_the_sample(snapshot, outlook):
@@ -151,7 +152,7 @@ def test_quarters_without_a_win_are_quarters(company):
 
 def test_no_past_quarter_is_said(company):
     data = company(opportunities=[{"opportunity_id": "A", "status": "open", "created_at": "2026-10-01", "amount": "5.00"}])
-    with pytest.raises(DataRefused, match="no complete past quarter"):
+    with pytest.raises(DataRefused, match="fewer than two complete past quarters"):
         forecast.outlook(Snapshot(data, quarter="2026Q4"))
 
 

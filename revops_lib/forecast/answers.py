@@ -23,7 +23,7 @@ from ..snapshot import Snapshot
 from .paths import simulate
 from .points import PAST, TESTED, Point, collect, usable, won
 
-FEW = 3  # measured quarters below which nobody can tell a better method from a luckier one
+FEW = 3  # measured quarters below which past errors give no interval
 ENOUGH = 8  # measured quarters below which an interval is called not yet calibrated
 METHODS = {"model": "Stage and age", "stage_weighted": "CRM stage probability", "last_quarter": "Last quarter again"}
 
@@ -40,9 +40,9 @@ def outlook(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.Data
     seen, unit = collect(snapshot)
     now, past = seen[-1], seen[:-1]
     learned = usable(past)[-PAST:]
-    if not any(len(p.deals) for p in learned):
+    if len(learned) < 2 or not any(len(p.deals) for p in learned):
         raise DataRefused(
-            "no complete past quarter to learn win probabilities from",
+            "fewer than two complete past quarters to learn from",
             f"data {snapshot.data}, as of {snapshot.as_of}",
             "import an export that reaches further back",
         )
@@ -102,8 +102,7 @@ def accuracy(tested: pd.DataFrame, *, level: float = 0.8) -> pd.DataFrame:
 def answer(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.Series:
     """The row of `outlook` that may be shown as the answer: the model's total, or a baseline that was better in the past."""
     measured = accuracy.dropna(subset="wape")
-    enough = len(measured) and measured["n"].iloc[0] >= FEW
-    best = measured.sort_values("wape", kind="stable")["method"].iloc[0] if enough else METHODS["model"]
+    best = measured.sort_values("wape", kind="stable")["method"].iloc[0] if len(measured) else METHODS["model"]
     part = "total" if best == METHODS["model"] else best
     return outlook[outlook["part"] == part].iloc[0]
 
@@ -124,30 +123,38 @@ def headline(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> str:
     others = accuracy.iloc[1:].dropna(subset="wape")
     if len(others) and pd.notna(model["wape"]):
         best = others.sort_values("wape").iloc[0]
-        text += f" (past error {model['wape']:.0%} against {best['wape']:.0%} for “{best['method'].lower()}”)"
+        text += f" (past error {model['wape']:.0%} against {best['wape']:.0%} for “{best['method']}”)"
     return text + "."
 
 
 def _baseline_headline(chosen: pd.Series, accuracy: pd.DataFrame) -> str:
     """The sentence when a baseline is the answer: its number, why the model is not shown, where its errors put the result."""
-    errors = accuracy.set_index("method")["wape"]
+    errors, n = accuracy.set_index("method")["wape"], accuracy["n"].iloc[0]
+    judged = (
+        f"judged by those errors the result lies between {_amount(chosen['low'], chosen['unit'])} and "
+        f"{_amount(chosen['high'], chosen['unit'])} in {chosen['level']:.0%} of cases"
+        if pd.notna(chosen["low"])
+        else f"{n} tested quarter{'s' if n > 1 else ''} give no interval yet"
+    )
     return (
-        f"{chosen['quarter']}: {_amount(chosen['value'], chosen['unit'])} by “{chosen['part'].lower()}”, whose past error of "
-        f"{errors[chosen['part']]:.0%} is smaller than the model's {errors.iloc[0]:.0%}; judged by those errors "
-        f"the result lies between {_amount(chosen['low'], chosen['unit'])} and {_amount(chosen['high'], chosen['unit'])} "
-        f"in {chosen['level']:.0%} of cases."
+        f"{chosen['quarter']}: {_amount(chosen['value'], chosen['unit'])} by “{chosen['part']}”, whose past error of "
+        f"{errors[chosen['part']]:.0%} is smaller than the model's {errors.iloc[0]:.0%}; {judged}."
     )
 
 
 def notes(snapshot: Snapshot, outlook: pd.DataFrame) -> list[str]:
     """What stands in for numbers this source cannot support, in sentences."""
     found = list(snapshot.limits)
+    found.append(
+        "Each simulated quarter adds up; the middle values of the parts need not. A baseline's interval says where results "
+        "came in when it gave such a number, so a baseline that is usually too low or too high lies outside its own."
+    )
     open_deals = snapshot.opportunities[snapshot.opportunities["status"] == "open"]
     without = int(open_deals["amount"].isna().sum())
     if (outlook["unit"] == "deals").all():
         found.append(
-            "A forecast in money is not shown: this source records amounts only on closed deals, so the value of the open "
-            "pipeline is not known. The forecast counts won deals instead."
+            "A forecast in money is not shown: this source does not tell what open deals were worth on past days, so nothing "
+            "can be learned about amounts. The forecast counts won deals instead."
         )
     elif without:
         found.append(f"{without:,} of {len(open_deals):,} open deals carry no amount and add nothing to the forecast.")
@@ -207,9 +214,8 @@ def checks(snapshot: Snapshot, outlook: pd.DataFrame, *, seed: int = 1) -> pd.Da
 def metrics(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
     """Rows of the results file: every line of the outlook, and error, bias and coverage of every method."""
     unit = str(outlook["unit"].iloc[0])
-    parts = [
-        statistics.tidy(outlook, metric="forecast", by="part", member="part", unit=unit, level=float(outlook["level"].iloc[0]))
-    ]
+    forecast = statistics.tidy(outlook, metric="forecast", by="part", member="part", unit=unit, level=outlook["level"].iloc[0])
+    parts = [forecast.assign(quarter=outlook["quarter"].iloc[0])]  # the quarter that is forecast, not the one looked at
     parts += [
         statistics.tidy(accuracy, metric=name, by="method", member="method", value=name, unit="share",
                         low=f"{name}_low", high=f"{name}_high",
@@ -246,7 +252,7 @@ def recommendations(snapshot: Snapshot, outlook: pd.DataFrame, accuracy: pd.Data
     if chosen["part"] != "total":
         rows.append(
             (
-                f"The model lost to “{chosen['part'].lower()}” on past quarters",
+                f"The model lost to “{chosen['part']}” on past quarters",
                 "Use that number until the data allow a better model",
                 "RevOps",
             )

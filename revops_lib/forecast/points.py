@@ -45,7 +45,8 @@ def target_quarter(snapshot: Snapshot) -> pd.Period:
 def collect(snapshot: Snapshot) -> tuple[list[Point], str]:
     """The past quarters and, last, the target, each seen from the same point of the quarter; and the unit. Kept: every
     function of this module starts from it."""
-    snapshot.require_one_currency()
+    if "amount" in snapshot.tracked:
+        snapshot.require_one_currency()
     target = target_quarter(snapshot)
     last = periods.quarter_of(snapshot.as_of + dt.timedelta(days=1), snapshot.fiscal_year_end) - 1
     quarters = [last - back for back in range(PAST + TESTED)][::-1]
@@ -57,7 +58,7 @@ def collect(snapshot: Snapshot) -> tuple[list[Point], str]:
     by_day = {day: by_day.get(day, states.iloc[:0]) for day in days}  # on some days nothing was known yet
     now = by_day[snapshot.as_of]
     is_priced = money.to_float(now.loc[now["status"] == "open", "amount"]).gt(0).any()
-    unit = snapshot.currency if is_priced else "deals"
+    unit = snapshot.currency if is_priced and "amount" in snapshot.tracked else "deals"  # past amounts must be known, too
     results = {q: won(by_day[day], q, unit)["weight"].sum() for q, day in ends.items() if day <= snapshot.as_of}
     complete = snapshot.first_complete_quarter
     results = {q: value for q, value in results.items() if complete is not None and q >= complete}
