@@ -39,21 +39,22 @@ def spells(snapshot: Snapshot) -> pd.DataFrame:
     found["end"] = pd.Series(end, index=found.index).where(found["to_at"].notna())
     found["entered"] = periods.local_day(found["from_at"], snapshot.timezone).dt.to_period(f"Q-{snapshot.fiscal_year_end}")
     deals = snapshot.opportunities
+    found = found[found["opportunity_id"].isin(deals["opportunity_id"])].copy()  # others are counted by `quality`
     segment = pd.Series(snapshot.members(deals, "segment").to_numpy(), index=deals["opportunity_id"])
-    found["segment"] = found["opportunity_id"].map(segment).fillna("(unknown)")
+    found["segment"] = found["opportunity_id"].map(segment)
     found["position"] = position
     return found.reset_index(drop=True)
 
 
 def time_in_stage(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> pd.DataFrame:
-    """Days a deal stays in each stage (Kaplan & Meier 1958), one row per stage, or per stage and `by="segment"`.
+    """Days a deal stays in each stage (Kaplan & Meier 1958), one row per stage, or per stage and group.
 
     Stays that began in the last eight quarters; running ones are censored. Columns: stage, member, n, n_running, median, low,
     high (interval of the median), p90; a time not reached by the data is missing. Raises NoHistory.
     """
     recent = _recent(snapshot, spells(snapshot))
     rows = []
-    for (_, stage, member), group in _grouped(recent, by):
+    for (_, stage, member), group in _grouped(snapshot, recent, by):
         curve = statistics.survival_curve(group["days"], group["end"].notna(), level)
         median, low, high = statistics.survival_quantile(curve, 0.5)
         p90, _, _ = statistics.survival_quantile(curve, 0.9)
@@ -62,14 +63,14 @@ def time_in_stage(snapshot: Snapshot, *, by: str | None = None, level: float = 0
 
 
 def conversion(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> pd.DataFrame:
-    """Share of deals entering each stage that move on from it, one row per stage, or per stage and `by="segment"`.
+    """Share of deals entering each stage that move on from it, one row per stage, or per stage and group.
 
     Open deals are censored, not failures; a loss or a step back competes (Aalen & Johansen 1978). Columns: stage, member, n,
     advanced, lost, back, n_running (counts), value (share advancing in the end), low, high, unit. Raises NoHistory.
     """
     recent = _recent(snapshot, spells(snapshot))
     rows = []
-    for (_, stage, member), group in _grouped(recent, by):
+    for (_, stage, member), group in _grouped(snapshot, recent, by):
         counts = [int((group["end"] == end).sum()) for end in ("advanced", "lost", "back")]
         curve = statistics.cumulative_incidence(group["days"], group["end"], level)
         advanced = curve[curve["cause"] == "advanced"]
@@ -84,7 +85,7 @@ def survival(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     recent = _recent(snapshot, spells(snapshot))
     curves = [
         statistics.survival_curve(group["days"], group["end"].notna(), level).assign(stage=stage)
-        for (_, stage, _), group in _grouped(recent, None)
+        for (_, stage, _), group in _grouped(snapshot, recent, None)
     ]
     if not curves:
         raise DataRefused("no deal has entered a stage yet", f"data {snapshot.data}, as of {snapshot.as_of}", "ask a later day")
@@ -99,6 +100,8 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
     before the source kept outcomes is watched only from then on: had it closed earlier, it would not be there.
     """
     deals = _aged(snapshot)
+    if deals.empty:
+        raise DataRefused("no opportunity carries a creation date", f"data {snapshot.data}", "export the creation date")
     member = snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)
     rows = []
     for name, group in deals.groupby(member):
@@ -115,7 +118,7 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
 
 
 def win_rate(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> pd.DataFrame:
-    """Won ÷ (won + lost) of the deals closed in the quarter, by close date, one row per group.
+    """Won ÷ (won + lost) of the deals closed in the quarter, by close date, one row for the company and one per group.
 
     Columns: member, n (won + lost), won, lost, n_open (open on the snapshot's day: shown apart, never counted as lost), value
     (missing when nothing closed), low, high (Wilson 1927), unit.
@@ -123,8 +126,10 @@ def win_rate(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -
     deals = snapshot.opportunities
     in_quarter = deals["close_date"].dt.to_period(snapshot.quarter.freqstr) == snapshot.quarter
     status = deals["status"].where(in_quarter | (deals["status"] == "open"))
-    member = snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)
-    counts = deals.groupby([member.rename("member"), status]).size().unstack(fill_value=0)
+    member = pd.Series("company", index=deals.index)
+    if by:
+        member, status = pd.concat([member, snapshot.members(deals, by)]), pd.concat([status, status])
+    counts = status.groupby([member.rename("member"), status], sort=False).size().unstack(fill_value=0)
     table = counts.reindex(columns=["won", "lost", "open"], fill_value=0).rename(columns={"open": "n_open"}).reset_index()
     table.insert(1, "n", table["won"] + table["lost"])
     table["value"] = table["won"] / table["n"].where(table["n"] > 0)
@@ -183,7 +188,7 @@ def stalled(snapshot: Snapshot) -> pd.DataFrame:
         winners = found[found["opportunity_id"].isin(deals.loc[deals["status"] == "won", "opportunity_id"])]
         p90 = winners.groupby("stage")["days"].quantile(0.9)
         now = deals[is_open].assign(days=lambda d: (snapshot.cutoff - d["stage_since"]).dt.total_seconds() / DAY)
-        now["p90"] = now["stage"].map(p90)
+        now["p90"] = now["stage"].map(p90).astype("float64")
     else:
         aged = _aged(snapshot)
         now = aged[aged["status"] == "open"].copy()
@@ -194,38 +199,40 @@ def stalled(snapshot: Snapshot) -> pd.DataFrame:
     return late[["opportunity_id", "owner_id", "stage", "amount", "days", "p90"]]
 
 
-def headline(snapshot: Snapshot, times: pd.DataFrame, late: pd.DataFrame, worst: pd.DataFrame | str) -> str:
+def headline(times: pd.DataFrame | str, late: pd.DataFrame, worst: pd.DataFrame | str) -> str:
     """The answer in one sentence: the slowed cell, or the time to close where no stage history exists."""
+    if isinstance(times, str):
+        return times
     company = times.iloc[0]
     still_open = f"{company['n_open']:,} of {company['n']:,} still open, counted as open"
     half = f"Half of the deals close within {company['median']:.0f} days"
     text = f"{half if pd.notna(company['median']) else 'Fewer than half of the deals have closed'} ({still_open})"
     if isinstance(worst, pd.DataFrame) and worst["ratio"].notna().any():
         cell = worst.iloc[0]
-        verdict = "clearly slower than before" if cell["is_alert"] else "slowest against its past, within the usual spread"
+        verdict = "clearly slower than before" if cell["is_alert"] else "what stands out most, within the usual spread"
         pace = f"{cell['ratio']:.0%} of the past pace ({cell['low']:.0%} to {cell['high']:.0%})"
         text = f"{cell['stage']} in {cell['segment']} is {verdict}: {pace}. {text}"
-    return f"{text}; {len(late):,} open deals have waited longer than nine in ten winners did."
+    return (
+        f"{text}; {len(late):,} open deal{'s have' if len(late) != 1 else ' has'} waited longer than nine in ten winners did."
+    )
 
 
-def checks(snapshot: Snapshot, overall: pd.DataFrame, groups: pd.DataFrame, stages: pd.DataFrame | str) -> pd.DataFrame:
+def published(worst: pd.DataFrame) -> pd.DataFrame:
+    """`ranking` without what is open now: in a small cell that is one customer's deal."""
+    return worst.drop(columns=["n_open", "open_amount"])
+
+
+def checks(
+    snapshot: Snapshot, overall: pd.DataFrame | str, groups: pd.DataFrame | str, stages: pd.DataFrame | str
+) -> pd.DataFrame:
     """Whether parts sum to the whole, one row per check: check, expected, found, holds."""
-    n, n_groups = int(overall["n"].iloc[0]), int(groups["n"].sum())
-    rows = [
-        ("groups sum to all deals", f"{n:,}", f"{n_groups:,}", n == n_groups),
-        (
-            "nothing later than the snapshot's day",
-            f"before {snapshot.cutoff}",
-            str(snapshot.newest),
-            snapshot.newest < snapshot.cutoff,
-        ),
-        (
-            "closed deals to learn from",
-            "at least 50",
-            f"{n - int(overall['n_open'].iloc[0]):,}",
-            n - int(overall["n_open"].iloc[0]) >= 50,
-        ),
-    ]
+    newest = snapshot.newest
+    rows = [("nothing later than the snapshot's day", f"before {snapshot.cutoff}", str(newest), newest < snapshot.cutoff)]
+    if isinstance(overall, pd.DataFrame) and isinstance(groups, pd.DataFrame):
+        n, n_groups = int(overall["n"].iloc[0]), int(groups["n"].sum())
+        n_closed = n - int(overall["n_open"].iloc[0])
+        rows.append(("groups sum to all deals", f"{n:,}", f"{n_groups:,}", n == n_groups))
+        rows.append(("closed deals to learn from", "at least 50", f"{n_closed:,}", n_closed >= 50))
     if isinstance(stages, pd.DataFrame):
         ends = int(stages[["advanced", "lost", "back", "n_running"]].to_numpy().sum())
         rows.append(("ends of stays sum to stays", f"{int(stages['n'].sum()):,}", f"{ends:,}", ends == int(stages["n"].sum())))
@@ -233,33 +240,30 @@ def checks(snapshot: Snapshot, overall: pd.DataFrame, groups: pd.DataFrame, stag
 
 
 def metrics(
-    times: pd.DataFrame,
+    times: pd.DataFrame | str,
     wins: pd.DataFrame,
     late: pd.DataFrame,
     stages: pd.DataFrame | str,
     worst: pd.DataFrame | str,
     *,
+    by: str,
     level: float = 0.9,
 ) -> pd.DataFrame:
     """Rows of the results file: time to close, win rate, stalled deals and, with a history, conversion and pace per stage."""
     parts = [
-        statistics.tidy(times, metric="days_to_close_median", value="median", unit="days", level=level),
-        statistics.tidy(wins, metric="win_rate", by="group", member="member", unit="share", level=level),
+        statistics.tidy(wins.head(1), metric="win_rate", unit="share", level=level),
+        statistics.tidy(wins.iloc[1:], metric="win_rate", by=by, member="member", unit="share", level=level),
         statistics.tidy(pd.DataFrame({"value": [len(late)], "n": [len(late)]}), metric="stalled_deals", unit="deals"),
     ]
+    if isinstance(times, pd.DataFrame):
+        parts.append(statistics.tidy(times, metric="days_to_close_median", value="median", unit="days", level=level))
     if isinstance(stages, pd.DataFrame):
         parts.append(statistics.tidy(stages, metric="stage_conversion", by="stage", member="stage", unit="share", level=level))
     if isinstance(worst, pd.DataFrame):
-        named = worst.assign(cell=worst["stage"] + " / " + worst["segment"])
+        cells = worst.assign(cell=worst["stage"] + " / " + worst["segment"])
         parts.append(
             statistics.tidy(
-                named,
-                metric="pace_against_past",
-                by="stage / segment",
-                member="cell",
-                value="ratio",
-                unit="ratio",
-                level=level,
+                cells, metric="pace_against_past", by="stage / segment", member="cell", value="ratio", unit="ratio", level=level
             )
         )
     return pd.concat(parts, ignore_index=True)
@@ -293,8 +297,11 @@ def _recent(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
     return found[found["entered"] > periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end) - LOOKBACK]
 
 
-def _grouped(found: pd.DataFrame, by: str | None) -> list[tuple[tuple, pd.DataFrame]]:
-    member = found[by] if by else pd.Series("company", index=found.index)
+def _grouped(snapshot: Snapshot, found: pd.DataFrame, by: str | None) -> list[tuple[tuple, pd.DataFrame]]:
+    member = pd.Series("company", index=found.index)
+    if by:
+        deals = snapshot.opportunities
+        member = found["opportunity_id"].map(pd.Series(snapshot.members(deals, by).to_numpy(), index=deals["opportunity_id"]))
     return list(found.groupby([found["position"], found["stage"], member]))
 
 

@@ -190,7 +190,7 @@ def test_win_rate_is_won_by_won_and_lost_and_open_deals_stand_apart(company):
     rate = bottlenecks.win_rate(Snapshot(data, quarter="2026Q1")).iloc[0]
     # 20 won, 30 lost, 50 open are 40 %, not the 20 % of a rate over all records (definition K05 against won ÷ closed)
     assert (rate["value"], rate["n"], rate["n_open"]) == (0.4, 50, 50)
-    assert rate["low"] < 0.4 < rate["high"]
+    assert rate["low"] < 0.4 < rate["high"] and rate["member"] == "company"
     nothing = bottlenecks.win_rate(Snapshot(data, quarter="2026Q4")).iloc[0]
     assert nothing["n"] == 0 and np.isnan(nothing["value"])  # a zero denominator is unknown, never 0
 
@@ -229,3 +229,26 @@ def test_a_new_stage_has_nothing_to_be_compared_with_and_flags_nothing(company):
         Snapshot(company(tracked=["stage"], opportunities=deals, opportunity_history=history), quarter="2026Q3")
     )
     assert set(ranking["stage"]) == {"Talk", "Offer"} and not ranking["is_alert"].any()
+
+
+def test_history_of_a_deal_that_is_not_there_is_no_stay(three_deals):
+    path = three_deals / "opportunity_history.parquet"
+    history = pd.read_parquet(path)
+    orphan = history.iloc[[0]].assign(change_no=99, opportunity_id="ghost")
+    pd.concat([history, orphan]).to_parquet(path, index=False)
+    snapshot = Snapshot(three_deals, quarter="2026Q1", as_of="2026-01-30")
+    assert bottlenecks.conversion(snapshot).set_index("stage").loc["Talk", "n"] == 4
+
+
+def test_sources_with_gaps_get_an_answer_or_a_sentence(company, three_deals):
+    from revops_lib import report
+
+    bare = Snapshot(company(opportunities=[{"opportunity_id": "A", "status": "open"}]), quarter="2026Q4")
+    assert "no opportunity carries a creation date" in report.ask(bottlenecks.time_to_close, bare)
+    history = pd.read_parquet(three_deals / "opportunity_history.parquet")
+    history[history["opportunity_id"].isin(["A", "C"])].to_parquet(three_deals / "opportunity_history.parquet", index=False)
+    deals = pd.read_parquet(three_deals / "opportunities.parquet")
+    deals[deals["opportunity_id"].isin(["A", "C"])].to_parquet(three_deals / "opportunities.parquet", index=False)
+    closed_only = Snapshot(three_deals, quarter="2026Q1")
+    assert bottlenecks.stalled(closed_only).empty
+    assert set(bottlenecks.time_in_stage(closed_only, by="team")["member"]) == {"(unknown)"}
