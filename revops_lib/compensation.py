@@ -202,11 +202,13 @@ def cost(statements: pd.DataFrame) -> pd.DataFrame:
         n=("rep_id", "size"),
         credited=("credited", "sum"),
         quota=("quota", "sum"),
+        n_quota=("quota", "count"),
         pay=("pay", "sum"),
         n_paid=("pay", "count"),
         measured=("measured", "sum"),
     )
     table["pay"] = table["pay"].where(table["n_paid"] > 0)  # nobody's pay is known: not known, not 0
+    table["quota"] = table["quota"].where(table["n_quota"] > 0)
     credited, quota = money.to_float(table["credited"]), money.to_float(table["quota"])
     table["attainment"] = table["measured"] / quota.where(quota > 0)
     table["cost_share"] = money.to_float(table["pay"]) / credited.where(credited > 0)
@@ -220,8 +222,8 @@ def total(cost: pd.DataFrame) -> pd.DataFrame:
 
 
 def people(statements: pd.DataFrame) -> int:
-    """How many reps stand behind the totals."""
-    return len(statements)
+    """How many reps stand behind the pay: those with a credit."""
+    return int((statements["n"] > 0).sum())
 
 
 def attainment(statements: pd.DataFrame) -> pd.DataFrame:
@@ -262,14 +264,16 @@ def bookings(snapshot: Snapshot, *, by: str = "team") -> pd.DataFrame:
     """Won in the quarter, one row per group and one for all: member, n (deals), n_reps, amount. Needs no credits or quotas."""
     snapshot.require_one_currency()
     won = _won(snapshot, priced=False)
-    both = pd.concat([won.assign(member=f"all {by}s"), won.assign(member=snapshot.members(won, by))])
+    team = won["owner_id"].map(_assignments(snapshot)["team"]).fillna("(unknown)")  # as `cost` has it: in the quarter
+    member = team if by == "team" else snapshot.members(won, by)
+    both = pd.concat([won.assign(member=f"all {by}s"), won.assign(member=member)])
     table = both.groupby("member", sort=False).agg(
         n=("amount", "size"), n_reps=("owner_id", "nunique"), amount=("amount", "sum")
     )
     return table.loc[[*table.index[:1], *sorted(table.index[1:])]].reset_index()
 
 
-def headline(cost: pd.DataFrame | str, bookings: pd.DataFrame | str, quarter: str, currency: str) -> str:
+def headline(plan: Plan | str, cost: pd.DataFrame | str, bookings: pd.DataFrame | str, quarter: str, currency: str) -> str:
     """The answer in one sentence; the reason in its place when the plan cannot be applied."""
     if isinstance(bookings, str):
         return bookings
@@ -280,8 +284,9 @@ def headline(cost: pd.DataFrame | str, bookings: pd.DataFrame | str, quarter: st
     everyone = cost.iloc[0]
     if pd.isna(everyone["pay"]):
         return f"{quarter}: {won} won; what they pay is not known, because nobody has a quota."
+    title = plan.title if isinstance(plan, Plan) else plan
     return (
-        f"{quarter}: the plan pays {everyone['pay']:,.2f} {currency} to {everyone['n']} reps "
+        f"{quarter}: the plan “{title}” pays {everyone['pay']:,.2f} {currency} to {everyone['n']} reps "
         f"for {everyone['credited']:,.2f} {currency} credited ({_percent(everyone['cost_share'])}), "
         f"at {_percent(everyone['attainment'])} of quota; {won} won."
     )
@@ -303,51 +308,52 @@ def metrics(cost: pd.DataFrame | str, bookings: pd.DataFrame | str, currency: st
 
 
 def checks(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
-    """Whether the parts sum to the whole, one row per check: check, expected, found, holds."""
-    found, paid = lines(snapshot, plan), statements(snapshot, plan)
-    total = cost(paid)
-    credited = _credited(snapshot)
-    split = credited[credited["kind"] == "split"]
-    won = _won(snapshot)
-    in_plan = credited[credited["role"] == plan.role]
-    n_unpriced = int(_won(snapshot, priced=False)["amount"].isna().sum())
+    """Whether nothing was lost on the way from deals to pay, one row per check: check, expected, found, holds."""
+    paid, credited = statements(snapshot, plan), _credited(snapshot)
+    known = paid[paid["pay"].notna()]
+    credits, quotas = money.to_cents(known["credited"]), money.to_cents(known["quota"])
+    whole = sum(plan.pay(int(credit), int(quota)) for credit, quota in zip(credits, quotas, strict=True))
+    lined = int(money.to_cents(lines(snapshot, plan)["pay"]).sum())
+    split = int(credited.loc[credited["kind"] == "split", "cents"].sum())
+    won = _won(snapshot, priced=False)
+    uncredited = won["amount"].notna() & ~won["opportunity_id"].isin(credited["opportunity_id"])
     rows = [
-        ("statements sum to the plan's cost", total["pay"].iloc[0], paid["pay"].sum()),
-        ("lines sum to the statements", paid["pay"].sum(), found["pay"].sum()),
-        ("teams sum to all teams", total["pay"].iloc[0], total["pay"].iloc[1:].sum()),
-        ("split credits sum to what was won", won["amount"].sum(), money.from_cents(split["cents"]).sum()),
-        ("lines hold every credit of the role", money.from_cents(in_plan["cents"]).sum(), found["credited"].sum()),
-        ("won deals without an amount", 0, n_unpriced),
+        _sums("lines sum to the pay on each rep's whole credit", whole, lined),
+        _sums("split credits sum to what was won", int(money.to_cents(won["amount"]).sum()), split),
+        _none("won deals without a credit", int(uncredited.sum())),
+        _none("won deals without an amount", int(won["amount"].isna().sum())),
+        _none("credits of reps without a role on the close date", int(credited["role"].isna().sum())),
+        _none("reps with a credit and no quota", int((paid["quota"].isna() & (paid["n"] > 0)).sum())),
     ]
-    table = pd.DataFrame(rows, columns=["check", "expected", "found"])
-    return table.assign(holds=[expected == got for _, expected, got in rows])
+    return pd.DataFrame(rows, columns=["check", "expected", "found", "holds"])
 
 
-def recommendations(statements: pd.DataFrame | str) -> pd.DataFrame:
-    """What to look at before paying, one row per advice; nobody is named."""
+def _told(cents: int) -> str:
+    return f"{cents / 100:,.2f}"
+
+
+def _sums(check: str, expected: int, found: int) -> tuple[str, str, str, bool]:
+    return check, _told(expected), _told(found), expected == found
+
+
+def _none(check: str, found: int) -> tuple[str, str, str, bool]:
+    return check, "0", f"{found:,}", found == 0
+
+
+def recommendations(statements: pd.DataFrame | str, checks: pd.DataFrame | str) -> pd.DataFrame:
+    """What to settle before paying, one row per failed check and advice; nobody is named."""
     rows = []
+    if isinstance(checks, pd.DataFrame):
+        for check in checks[~checks["holds"]].itertuples():
+            rows.append((f"{check.check}: {check.found} instead of {check.expected}", "Settle it before paying", "RevOps"))
     if isinstance(statements, pd.DataFrame):
-        without = int(statements["quota"].isna().sum())
-        if without:
-            rows.append(
-                (
-                    f"{without} reps have credits and no quota",
-                    "Set the quota or move the credits before paying",
-                    "RevOps",
-                )
-            )
         low = int((statements["attainment"] < 0.5).sum())
         if low:
-            rows.append(
-                (
-                    f"{low} of {len(statements)} reps are under half of their quota",
-                    "Look at pipeline and ramp before the quota",
-                    "sales managers",
-                )
-            )
+            finding = f"{low} of {len(statements)} reps are under half of their quota"
+            rows.append((finding, "Look at pipeline and ramp before the quota", "sales managers"))
     else:
         rows.append(("The plan cannot be applied", "Export credits and quotas, or keep them in two spreadsheets", "RevOps"))
-    return pd.DataFrame(rows, columns=["finding", "action", "owner"])
+    return pd.DataFrame(rows, columns=["finding", "action", "owner"], dtype="str")
 
 
 def _won(snapshot: Snapshot, *, priced: bool = True) -> pd.DataFrame:

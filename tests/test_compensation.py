@@ -174,7 +174,7 @@ def test_without_credits_the_reason_stands_where_pay_would(crm):
     assert isinstance(cost, report.Reason)
     bookings = compensation.bookings(snapshot)
     assert bookings["n"].iloc[0] == 1196 and bookings["n"].iloc[1:].sum() == 1196
-    headline = compensation.headline(cost, bookings, "2017Q4", "USD")
+    headline = compensation.headline(plan, cost, bookings, "2017Q4", "USD")
     assert "1,196 deals" in headline and "not known" in headline
 
 
@@ -222,7 +222,7 @@ def test_a_quota_of_zero_and_a_missing_one_are_said_and_do_not_inflate_attainmen
     snapshot, plan = small_company(company, [(0, "x", 1.0)], quota="0.00")
     statements = compensation.statements(snapshot, plan)
     assert statements["pay"].isna().all() and (compensation.lines(snapshot, plan)["tiers"] == "no quota").all()
-    said = compensation.headline(compensation.cost(statements), compensation.bookings(snapshot), "2026Q1", "EUR")
+    said = compensation.headline(plan, compensation.cost(statements), compensation.bookings(snapshot), "2026Q1", "EUR")
     assert said == "2026Q1: 1 deal worth 100,000.00 EUR won; what they pay is not known, because nobody has a quota."
 
 
@@ -245,4 +245,26 @@ def test_nobody_in_the_role_is_said(company):
 def test_a_won_deal_without_an_amount_is_counted(company):
     snapshot, plan = small_company(company, [(0, "x", 1.0)], deals=("100.00", None))
     checks = compensation.checks(snapshot, plan).set_index("check")
-    assert checks.loc["won deals without an amount", ["found", "holds"]].tolist() == [1, False]
+    assert checks.loc["won deals without an amount", ["found", "holds"]].tolist() == ["1", False]
+
+
+@pytest.mark.parametrize(
+    ("check", "credits", "reps"),
+    [
+        ("won deals without a credit", [(0, "x", 1.0)], None),
+        ("credits of reps without a role on the close date", [(0, "x", 1.0), (1, "gone", 1.0)], None),
+        ("reps with a credit and no quota", [(0, "x", 1.0), (1, "y", 1.0)], None),
+        ("split credits sum to what was won", [(0, "x", 0.5), (1, "x", 1.0)], None),
+    ],
+)
+def test_pay_that_would_disappear_fails_a_check_and_is_advised(company, check, credits, reps):
+    snapshot, plan = small_company(company, credits, deals=("100.00", "200.00"), reps=reps)
+    checks = compensation.checks(snapshot, plan)
+    assert not checks.set_index("check").loc[check, "holds"]
+    advice = compensation.recommendations(compensation.statements(snapshot, plan), checks)
+    assert advice["finding"].str.startswith(check).any()
+
+
+def test_people_behind_the_pay_are_those_with_a_credit(snapshot, plan):
+    statements = compensation.statements(snapshot, plan)
+    assert compensation.people(statements) == (statements["n"] > 0).sum() < len(statements)
