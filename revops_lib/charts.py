@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+WIDTH, DPI = 6.2, 125  # inches and dots: letters stay readable on a phone
 BLUE, ORANGE, GREY = "#1f5fa8", "#d2691e", "#7a7a7a"
 
 
@@ -27,7 +28,7 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+        self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
         return buffer.getvalue()
 
     def save(self, path: Path) -> None:
@@ -78,7 +79,9 @@ def survival(frame: pd.DataFrame | str) -> Picture:
     import seaborn
 
     figure, axes = _figure(3.2)
-    seaborn.lineplot(frame, x="time", y="value", hue="stage", drawstyle="steps-post", ax=axes, errorbar=None)
+    start = frame.drop_duplicates("stage").assign(time=0.0, value=1.0)
+    drawn = pd.concat([start, frame], ignore_index=True)
+    seaborn.lineplot(drawn, x="time", y="value", hue="stage", drawstyle="steps-post", ax=axes, errorbar=None)
     axes.set(
         xlabel="days in the stage",
         ylabel="share still in the stage",
@@ -187,7 +190,7 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
     with seaborn.axes_style("whitegrid", {"axes.spines.right": False, "axes.spines.top": False}):
-        figure = Figure(figsize=(7.5, max(height, 1.6)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, max(height, 1.6)), layout="constrained")
         axes = figure.subplots()
     return figure, axes
 

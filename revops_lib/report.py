@@ -139,7 +139,8 @@ def finish(
         metrics = pd.DataFrame(columns=RESULT_COLUMNS)
     if isinstance(recommendations, Reason):
         recommendations = pd.DataFrame(columns=ADVICE_COLUMNS)
-    result = metrics.assign(quarter=stamp["quarter"], as_of=stamp["as_of"])[RESULT_COLUMNS]
+    told_for = metrics["quarter"].fillna(stamp["quarter"]) if "quarter" in metrics else stamp["quarter"]
+    result = metrics.assign(quarter=told_for, as_of=stamp["as_of"])[RESULT_COLUMNS]
     _store(result, to / f"{stem}.parquet")
     for name, (frame, _) in tables.items():
         if not isinstance(frame, Reason):
