@@ -138,7 +138,7 @@ def test_the_first_and_the_running_quarter_run_too(quarter, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert "nan" not in ended.stdout and "None" not in ended.stdout
     if quarter == "2020Q3":
-        assert "no complete past quarter" in ended.stdout
+        assert "fewer than two complete past quarters" in ended.stdout
     else:
         assert '"as_of": "2026-11-15"' in (tmp_path / quarter / "manifest.json").read_text(encoding="utf-8")
 

@@ -14,9 +14,10 @@ FLOORS = {
     **dict.fromkeys(["quality", "forecast", "bottlenecks", "compensation"], 4),
     **dict.fromkeys(["charts", "report"], 5),
     **dict.fromkeys(["runs", "site", "doctor"], 6),
-    **dict.fromkeys(["cli", "__main__"], 7),
+    "cli": 7,
+    "__main__": 8,
 }
-SIDEWAYS = {("tables", "money"), ("__main__", "cli"), ("doctor", "runs")}  # ground may lean on ground; the door on its hinge
+SIDEWAYS = {("tables", "money")}  # ground may lean on ground; the door on its hinge
 MAY_IMPORT = {"charts": {"errors"}, "report": {"errors"}}  # the voice takes frames: it knows no other floor
 CLOCKS = {"now", "today", "utcnow", "localtime", "gmtime"}
 OPERATION = 6
@@ -59,7 +60,17 @@ def offences(path: Path, text: str | None = None) -> list[str]:
         called = ast.unparse(node.func) if name else ""
         if FLOORS[here] < OPERATION and (name in CLOCKS or called in {"time.time", "time.monotonic", "time.perf_counter"}):
             found.append(f"{path.name} reads the clock: {ast.unparse(node)}")
-        if FLOORS[here] < FLOORS["cli"] and (name in {"cwd", "getcwd"} or (name == "absolute")):
+        plain = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+        literal = (
+            isinstance(node, ast.Call)
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+            and isinstance(node.args[0].value, str)
+        )
+        relative = literal and plain in {"Path", "open"} and not str(node.args[0].value).startswith("/")
+        if isinstance(node, ast.ImportFrom) and node.module == "time" and FLOORS[here] < OPERATION:
+            found.append(f"{path.name} imports a clock")
+        if FLOORS[here] < FLOORS["cli"] and (name in {"cwd", "getcwd", "absolute", "abspath"} or relative):
             found.append(f"{path.name} uses the working directory: {ast.unparse(node)}")
     return found
 
@@ -85,6 +96,10 @@ def test_imports_run_one_way_without_clock_or_working_directory(path):
         ("quality.py", "import pandas as pd\nday = pd.Timestamp.now()"),
         ("sources/dataset.py", "from pathlib import Path\nhere = Path.cwd()"),
         ("money.py", "import revops_lib.cli"),
+        ("runs/quarter.py", "from pathlib import Path\nPath('runs').mkdir()"),
+        ("site/book.py", "open('data/x.csv')"),
+        ("sources/cast.py", "import os\nos.path.abspath('x')"),
+        ("snapshot.py", "from time import time"),
     ],
 )
 def test_an_offence_is_seen(file, text):
