@@ -6,7 +6,7 @@ import pytest
 
 from revops_lib import forecast, periods, sample, tables
 from revops_lib.errors import DataRefused
-from revops_lib.snapshot import Snapshot
+from revops_lib.snapshot import ROOT, Snapshot
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,16 @@ def test_the_model_beats_the_baselines_on_the_sample(snapshot):
     measured = forecast.accuracy(forecast.backtest(snapshot)).set_index("method")
     assert measured.loc["Stage and age", "n"] == 12
     assert measured.loc["Stage and age", "wape"] < measured.loc[["CRM stage probability", "Last quarter again"], "wape"].min()
+
+
+def test_the_readme_tells_what_the_sample_shows(snapshot):
+    tested = forecast.backtest(snapshot)
+    measured = forecast.accuracy(tested).set_index("method")
+    inside = {6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}[int(tested["is_inside"].sum())]
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"{inside} came in inside the 80 % interval" in text
+    assert f"is {measured.loc['Stage and age', 'wape']:.0%}".replace("%", " %") in text
+    assert f"against {measured.loc['Last quarter again', 'wape']:.0%}".replace("%", " %") in text
 
 
 def test_accuracy_of_a_worked_example():

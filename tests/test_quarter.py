@@ -117,6 +117,25 @@ def test_what_happens_after_the_day_changes_no_output_byte(sample_copy, sample_r
     assert different == []
 
 
+def test_without_history_too_what_happens_after_the_day_changes_no_output_byte(crm, tmp_path):
+    """Deals closed after 2017-09-30 change their outcome, amount and stage, later ones disappear: 2017Q3 stays as it was."""
+    data = tmp_path / "data"
+    shutil.copytree(crm, data)
+    assert revops("run", "2017Q3", "--data", data, "--out", tmp_path / "before").returncode == 0
+    deals = pd.read_parquet(data / "opportunities.parquet", dtype_backend="pyarrow")
+    late = (pd.to_datetime(deals["close_date"]) > "2017-09-30").fillna(False)
+    assert late.sum() > 1000
+    deals.loc[late, ["status", "stage", "lost_reason"]] = ["lost", "Lost", "changed"]
+    deals.loc[late, "amount"] = None
+    created_later = (deals["created_at"] >= pd.Timestamp("2017-10-01 04:00")).fillna(False)
+    deals[~created_later].to_parquet(data / "opportunities.parquet", index=False)
+    assert revops("run", "2017Q3", "--data", data, "--out", tmp_path / "after").returncode == 0
+    files = [path.relative_to(tmp_path / "before") for path in (tmp_path / "before").rglob("*") if path.is_file()]
+    compared = [name for name in files if name.name != "manifest.json"]
+    assert len(compared) > 15
+    assert [str(n) for n in compared if (tmp_path / "before" / n).read_bytes() != (tmp_path / "after" / n).read_bytes()] == []
+
+
 def test_an_export_without_history_runs_and_says_what_it_cannot_say(crm_run):
     quarter = crm_run.name
     read = {stem: text_of(crm_run / f"{stem}.ipynb") for stem in STEMS}
