@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import re
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -18,13 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revops_lib import sources, tables
+from revops_lib import cli, sources, tables
 from revops_lib.errors import CannotWrite, DataRefused, RevopsError, UsageError
+from revops_lib.snapshot import Snapshot
 from revops_lib.sources.cast import cast
 from revops_lib.sources.mapping import Profile, find_column
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get("REVOPS_SHARED", ROOT.parent / "shared" / "data"))
+SHARED = Path(os.environ.get("REVOPS_SHARED", ROOT.parent / "shared")) / "data"
 CASES = Path(os.environ.get("REVOPS_CASES", ROOT.parent / "shared" / "cases"))
 CRM = SHARED / "crm_opportunities"
 CRM_MAPPING = ROOT / "data" / "mappings" / "crm_opportunities.yml"
@@ -385,6 +387,112 @@ tables:
     )
     dataset = sources.import_export(path, tmp_path / "export", tmp_path / "to", max_rejected=0.0)
     assert [(q["code"], q["n"]) for q in dataset["quarantined"]] == [("W_FIELD_IGNORED", 1)]
+    path = export(
+        tmp_path / "export", "D,2026-01-01,Owner Name,x", "E,2026-01-02,Étape,y", header="id,at,f,new", mapping=mapping
+    )
+    line = refused(3, sources.import_export, path, tmp_path / "export", tmp_path / "to")
+    for word in ("Owner Name", "Étape", "valid: stage, amount, close_date", "map them under `values`", "deals.csv"):
+        assert word in line
+
+
+# --- a history without creation rows ----------------------------------------------------------------------------------
+
+LOGGED = (
+    COMPANY
+    + DEALS.replace("closed}", "closed, owner_id: owner}")
+    + """
+  opportunity_history:
+    file: changes.csv
+    columns: {opportunity_id: id, changed_at: at, field: field, old_value: old, new_value: new}
+    values: {field: {StageName: stage, Amount: amount, CloseDate: close_date}}
+"""
+)
+LOGGED_DEALS = [
+    "D-1,x,1200,EUR,Closed Won,2026-01-10,2026-04-20,R-1",  # moved twice, then won
+    "D-2,x,500.5,EUR,Proposal,2026-02-01,2026-12-15,R-1",  # amount and close date never changed
+    "D-3,x,,EUR,Prospecting,2026-02-01,2026-12-15,R-1",  # no stage change: placed by its dates
+    "D-4,x,70,EUR,Proposal,,2026-12-15,R-2",  # no creation date
+]
+CHANGES_ONLY = [
+    "D-1,2026-02-10T10:00:00Z,StageName,Prospecting,Negotiation",
+    "D-1,2026-03-05T10:00:00Z,Amount,1000,1200",
+    "D-1,2026-04-20T10:00:00Z,StageName,Negotiation,Closed Won",
+    "D-1,2026-04-20T10:00:00Z,CloseDate,2026-05-31,2026-04-20",
+    "D-2,2026-03-01T10:00:00Z,StageName,Prospecting,Proposal",
+    "D-3,2026-03-01T10:00:00Z,Amount,10,",
+    "D-4,2026-03-01T10:00:00Z,StageName,Prospecting,Proposal",
+]
+
+
+def logged(tmp_path: Path, *changes: str) -> tuple[dict, pd.DataFrame]:
+    """dataset.json and history of the four deals with these changes."""
+    path = export(tmp_path / "export", *LOGGED_DEALS, header=HEADER + ",owner", mapping=LOGGED)
+    lines = "\n".join(["id,at,field,old,new", *changes, ""])
+    (tmp_path / "export" / "changes.csv").write_text(lines, encoding="utf-8")
+    dataset = sources.import_export(path, tmp_path / "export", tmp_path / "to")
+    return dataset, sources.read_table(tmp_path / "to", "opportunity_history")
+
+
+def test_a_history_of_changes_only_gets_the_creation_rows_it_lacks(tmp_path):
+    dataset, history = logged(tmp_path, *CHANGES_ONLY)
+    assert (dataset["history_since"], dataset["deduced"]) == ("2026-02-10", 6)
+    assert dataset["known_until"] == "2026-04-20" and dataset["files"][2]["accepted"] == len(CHANGES_ONLY)
+    added = history[history["change_no"] < 0]
+    assert cells(added, "change_no", "opportunity_id", "field", "old_value", "new_value", "changed_by") == [
+        [-6, "D-1", "stage", None, "Prospecting", None], [-5, "D-1", "amount", None, "1000.00", None],
+        [-4, "D-1", "close_date", None, "2026-05-31", None], [-3, "D-2", "stage", None, "Prospecting", None],
+        [-2, "D-2", "amount", None, "500.50", None], [-1, "D-2", "close_date", None, "2026-12-15", None],
+    ]  # fmt: skip
+    assert added["changed_at"].iloc[0] == pd.Timestamp("2026-01-09 23:00")  # the start of the day in Paris
+    states = Snapshot(tmp_path / "to", quarter="2026Q2").states([dt.date(2026, 2, 5), dt.date(2026, 3, 31)])
+    told = states[states["opportunity_id"].isin(["D-1", "D-2"])]
+    assert cells(told, "opportunity_id", "stage", "status", "amount", "close_date") == [
+        ["D-1", "Prospecting", "open", Decimal("1000.00"), pd.Timestamp("2026-05-31")],
+        ["D-2", "Prospecting", "open", Decimal("500.50"), pd.Timestamp("2026-12-15")],
+        ["D-1", "Negotiation", "open", Decimal("1200.00"), pd.Timestamp("2026-05-31")],
+        ["D-2", "Proposal", "open", Decimal("500.50"), pd.Timestamp("2026-12-15")],
+    ]
+
+
+def test_a_history_with_creation_rows_is_left_as_it_is(tmp_path):
+    created = [
+        f"{deal},2026-{day}T10:00:00Z,{field},,{value}"
+        for deal, day, values in (("D-1", "01-10", ("Prospecting", "1000", "2026-05-31")),
+                                  ("D-2", "02-01", ("Prospecting", "500.50", "2026-12-15")))
+        for field, value in zip(("StageName", "Amount", "CloseDate"), values, strict=True)
+    ]  # fmt: skip
+    dataset, history = logged(tmp_path, *created, *CHANGES_ONLY)
+    assert "history_since" not in dataset and "deduced" not in dataset
+    assert history["change_no"].tolist() == list(range(1, len(created) + len(CHANGES_ONLY) + 1))
+    state = Snapshot(tmp_path / "to", quarter="2026Q1", as_of="2026-02-05").opportunities.set_index("opportunity_id")
+    assert state.loc["D-1", ["stage", "amount"]].tolist() == ["Prospecting", Decimal("1000.00")]
+
+
+# --- up to which day the data is known --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("closings", "known_until"),
+    [
+        (["2026-06-01", "2026-06-20", "2026-07-01", "2034-01-01"], "2026-07-01"),
+        (["2026-06-01", "2026-06-20", "2026-07-02", "2034-01-01"], "2034-01-01"),  # never three within thirty days
+        (["2026-06-01", "2026-06-20"], "2026-06-20"),
+        ([], "2026-03-02"),
+    ],
+)
+def test_one_mistyped_close_date_does_not_move_the_last_known_day(tmp_path, closings, known_until):
+    rows = [f"W-{day},x,1,EUR,Closed Won,2026-03-02,{day}" for day in closings]
+    mapping = export(tmp_path / "export", GOOD.format(1), *rows)
+    assert sources.import_export(mapping, tmp_path / "export", tmp_path / "to")["known_until"] == known_until
+
+
+def test_an_export_is_not_cut_to_an_earlier_day(tmp_path):
+    mapping = export(tmp_path / "export", GOOD.format(1))
+    call = (sources.import_export, mapping, tmp_path / "export", tmp_path / "to")
+    line = refused(2, *call, as_of=dt.date(2026, 3, 1))
+    for word in ("reaches to 2026-03-02, asked as of 2026-03-01", "leave --as-of out", "or give 2026-03-02"):
+        assert word in line
+    assert call[0](*call[1:], as_of=dt.date(2026, 3, 2))["known_until"] == "2026-03-02"
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -438,7 +546,64 @@ def test_one_per_cent_of_the_won_amount_is_enough_to_refuse(tmp_path):
     imported(tmp_path, *rows, won.format("late", 99, "2026-01-01"), max_rejected=0.05)
     line = refused(3, imported, tmp_path, *rows, won.format("late", 200, "2026-01-01"), max_rejected=0.05)
     assert "200.00 of 10100.00 EUR won" in line
+    assert line.endswith("or allow it with --max-rejected 0.06")
     imported(tmp_path, *rows, won.format("late", 200, "2026-01-01"), max_rejected=0.06)
+
+
+def test_a_refusal_names_every_code_with_an_example_and_what_would_allow_it(tmp_path):
+    rows = [GOOD.format(1) + ","] * 30
+    rows += ["A,x,?,EUR,Proposal,,,", "B,x,1,?,Proposal,,,", "C,x,1,EUR,?,,,", "D,x,1,EUR,Proposal,?,,"]
+    rows += ["E,x,1,EUR,Proposal,,?,", GOOD.format(9) + ",perhaps", "short"]
+    mapping = COMPANY + DEALS.replace("closed}", "closed, forecast_category: cat}")
+    line = refused(3, imported, tmp_path, *rows, header=HEADER + ",cat", mapping=mapping, max_rejected=0.05)
+    for word in (
+        "E_AMOUNT_FORMAT 1 (line 32: amount '?': not an amount", "E_CURRENCY_UNKNOWN 1 (line 33: currency '?'",
+        "E_DATE_FORMAT 2 (line 35, 36: created_at '?': not a date", "E_FIELD_COUNT 1 (line 38: 1 fields", "E_STAGE_UNKNOWN 1 (line 34: unknown: ?)",
+        "forecast_category 'perhaps': not a value this column can hold; valid: pipeline, best_case, commit, closed, omitted)",
+    ):  # fmt: skip
+        assert word in line
+    assert "7 of 37 rows" in line and line.endswith("or allow it with --max-rejected 0.19")
+    imported(tmp_path, *rows, header=HEADER + ",cat", mapping=mapping, max_rejected=0.19)
+
+
+def test_the_share_a_refusal_names_is_exact(tmp_path):
+    rows = [GOOD.format(n) for n in range(71)] + [GOOD.format(n).replace("100.00", "?") for n in range(71, 100)]
+    assert refused(3, imported, tmp_path, *rows, max_rejected=0.28).endswith("--max-rejected 0.29")
+    imported(tmp_path, *rows, max_rejected=0.29)
+
+
+def test_the_quarantine_is_also_a_csv_that_no_spreadsheet_computes(tmp_path):
+    rows = ["=1+1,x,?,EUR,Proposal,,", '-2,"é ""b""\n",?,EUR,Proposal,,', "@x,x,?,EUR,Proposal,,", "D-1,x,?,EUR,Proposal,,"]
+    _, aside, _ = imported(tmp_path, *rows)
+    text = (tmp_path / "to" / "quarantine.csv").read_bytes().decode("utf-8")
+    header, *lines = csv.reader(text.splitlines(keepends=True))
+    assert tuple(header) == sources.QUARANTINE and text.startswith('"file","line"')
+    assert [line[-1] for line in lines] == ["'" + rows[0], "'" + rows[1], "'" + rows[2], rows[3]]
+    assert [line[:-1] for line in lines] == aside[list(sources.QUARANTINE[:-1])].values.tolist()
+
+
+def test_the_import_command_says_why_rows_were_set_aside(tmp_path, capsys):
+    mapping = export(tmp_path / "export", GOOD.format(1), GOOD.format(2).replace("100.00", "?"))
+    argv = ["import", str(mapping), "--from", str(tmp_path / "export"), "--to", str(tmp_path / "to")]
+    assert cli.main(argv) == 3
+    assert "--max-rejected 0.5" in capsys.readouterr().err
+    assert cli.main([*argv, "--max-rejected", "0.5"]) == 0
+    assert "  1 E_AMOUNT_FORMAT: not an amount" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["import", "--help"])
+    help_ = " ".join(capsys.readouterr().out.split())
+    assert "default: 0.05" in help_ and "1 %" in help_
+
+
+def test_another_dataset_or_a_file_is_not_replaced(tmp_path):
+    imported(tmp_path, GOOD.format(1))
+    before = contents(tmp_path / "to")
+    other = (COMPANY + DEALS).replace("name: small", "name: other")
+    line = refused(7, imported, tmp_path, GOOD.format(2), mapping=other)
+    assert "'small'" in line and "'other'" in line and contents(tmp_path / "to") == before
+    mapping = export(tmp_path / "export", GOOD.format(1))
+    assert "a file" in refused(7, sources.import_export, mapping, tmp_path / "export", mapping)
+    assert mapping.read_text(encoding="utf-8") == COMPANY + DEALS
 
 
 def test_an_import_that_loses_a_row_stops_with_an_integrity_error(tmp_path, monkeypatch):
@@ -467,6 +632,8 @@ def test_an_import_that_loses_a_row_stops_with_an_integrity_error(tmp_path, monk
         ("currency: EUR", "currency: Euro", ["Euro"]),
         ("name: small", "name: small\nprofile: {decimal: ','  , thousands: ','}", ["decimal"]),
         ("name: small", "name: small\nprofile: {date_format: '%d/%m'}", ["%d/%m"]),
+        ("name: small", "name: small\nprofile: {date_format: '%m/%m/%Y'}", ["date_format", "%m/%m/%Y"]),
+        ("name: small", "name: small\nprofile: {datetime_format: '%Y-%m'}", ["datetime_format"]),
         ("name: small", "name: small\nprofile: {sep: ';;'}", ["sep"]),
         ("name: small", "name: small\nprofile: {encoding: utf-9}", ["utf-9"]),
         ("name: small", "name: small\nprofile: {date_window: [2026-01-01]}", ["date_window"]),
@@ -528,6 +695,26 @@ def test_values_constants_and_own_columns(tmp_path):
     assert [(a["column"], a["written"], a["counted_as"], a["n"]) for a in dataset["aliases"]] == [
         ("name", "Acme", "ACME", 1), ("name", "n/a", "", 1), ("stage", "PROPOSAL", "Proposal", 1),
     ]  # fmt: skip
+
+
+def test_the_commented_sections_of_the_example_mapping_import(tmp_path):
+    head, tables_, rest = CRM_MAPPING.read_text(encoding="utf-8").partition("\ntables:\n")
+    taught = rest[rest.index("#  opportunity_history:") :]
+    mapping = head + tables_ + re.sub("(?m)^#(?=  )", "", taught)
+    history = "opportunity_id,created_date,field,old_value,new_value,created_by_id\nD-1,2017-03-01,Stage,Prospecting,Engaging,R"
+    path = export(tmp_path / "export", *history.splitlines()[1:], header=history.splitlines()[0], mapping=mapping,
+                  file="field_history.csv")  # fmt: skip
+    for file, text in (
+        ("quotas", "sales_agent,quarter,quota\nR,2017Q1,1000"),
+        ("splits", "opportunity_id,sales_agent,share\nD-1,R,0.6"),
+    ):
+        (tmp_path / "export" / f"{file}.csv").write_text(f"{text}\n", encoding="utf-8")
+    sources.import_export(path, tmp_path / "export", tmp_path / "to")
+    assert sources.read_table(tmp_path / "to", "opportunity_history")["field"].tolist() == ["stage"]
+    assert cells(sources.read_table(tmp_path / "to", "quotas"), "measure", "amount") == [["bookings", Decimal("1000.00")]]
+    assert cells(sources.read_table(tmp_path / "to", "credits"), "kind", "share") == [["split", 0.6]]
+    plan = sources.read_yaml(ROOT / "data" / "plans" / "account_executive.yml")
+    assert plan["measure"] == "bookings"
 
 
 def test_stages_can_come_from_a_file(tmp_path):

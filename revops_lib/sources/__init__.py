@@ -2,7 +2,8 @@
 
 In the order data flows: `config` reads YAML, `mapping` understands a mapping file, `delimited` turns a file into
 records of text, `cast` turns text into canonical types, `checks` says what is wrong with a row, `reconcile` keeps the
-books, `exports` imports a whole export, `dataset` reads canonical tables back.
+books, `history` adds the creation rows a history lacks, `exports` imports a whole export, `dataset` reads canonical
+tables back.
 """
 
 from .config import read_yaml

@@ -56,9 +56,25 @@ class Findings:
         for row in np.flatnonzero(np.asarray(mask, dtype=bool) & self.sound).tolist():
             self.code[row], self.reason[row] = code, reason(row)
 
-    def value(self, mask: np.ndarray, code: str, column: str, text: pd.Series) -> None:
-        """Rows whose `column` was written in a way that `code` objects to; the reason shows the spelling."""
-        self.add(mask, code, lambda row: f"{column} {str(text.iat[row])[:80]!r}: {CODES[code]}")
+    def value(self, mask: np.ndarray, code: str, column: str, text: pd.Series, valid: str = "") -> None:
+        """Rows whose `column` was written in a way that `code` objects to; the reason shows the spelling.
+
+        What would be `valid` is added where the code itself does not tell.
+        """
+        told = f"{CODES[code]}; valid: {valid}" if code == "E_VALUE_FORMAT" and valid else CODES[code]
+        self.add(mask, code, lambda row: f"{column} {str(text.iat[row])[:80]!r}: {told}")
+
+
+def valid_values(column: tables.Column) -> str:
+    """What a column can hold, in words; empty where the kind of column has a code of its own."""
+    words = {
+        "share": "a number from 0 to 1 such as 0.6",
+        "integer": "a whole number",
+        "bool": "yes or no",
+        "quarter": "a fiscal quarter such as 2026Q3",
+        "choice": ", ".join(column.choices),
+    }
+    return words.get(column.kind, "")
 
 
 def check_text(findings: Findings, text: pd.DataFrame) -> None:

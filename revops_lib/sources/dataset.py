@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from .. import periods, tables
-from ..errors import DataRefused, RevopsError
+from ..errors import CannotWrite, DataRefused, RevopsError
 
 # Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it.
 QUARANTINE = ("file", "line", "table", "code", "reason", "record")
@@ -68,6 +69,25 @@ def read_table(directory: Path, name: str) -> pd.DataFrame:
         return frame.astype("str") if name == "quarantine" else tables.conform(name, frame)
     except (pyarrow.ArrowException, OSError, ValueError, TypeError) as failure:
         raise DataRefused(f"the file is damaged: {failure}", str(path), "import again") from failure
+
+
+def quarantine_csv(rejected: pd.DataFrame) -> str:
+    """The quarantine as CSV for a spreadsheet: everything quoted, and no cell that a spreadsheet would compute."""
+    harmless = rejected.apply(lambda column: column.astype("str").str.replace(r"^(?=[=+\-@])", "'", regex=True))
+    return str(harmless.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n"))
+
+
+def refuse_foreign(directory: Path, name: str) -> None:
+    """CannotWrite when dataset `name` would replace a file or a dataset of another name; a damaged one may be replaced."""
+    if directory.is_file():
+        raise CannotWrite("the target is a file, not a folder", str(directory), "name a folder in --to")
+    try:
+        there = read_dataset(directory)["name"]
+    except DataRefused:
+        return
+    if there != name:
+        what = f"the folder holds dataset {there!r}, the mapping is of {name!r}"
+        raise CannotWrite(what, str(directory), "name another folder in --to, or delete this one first")
 
 
 def _pandas_type(kind: pyarrow.DataType) -> Any:

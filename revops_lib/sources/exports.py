@@ -18,9 +18,9 @@ import pandas as pd
 
 from .. import periods, tables
 from ..errors import DataRefused, UsageError
-from . import checks
+from . import checks, history
 from .cast import cast
-from .dataset import QUARANTINE
+from .dataset import QUARANTINE, quarantine_csv, refuse_foreign
 from .delimited import Records, locate, original_records, read_records
 from .mapping import Mapping, TableMapping, find_column, read_mapping
 from .reconcile import MAX_REJECTED, assert_whole, file_entry, refuse_too_many, totals
@@ -31,17 +31,18 @@ def import_export(
 ) -> dict[str, Any]:
     """Import the export in folder `source`, as `mapping` describes it, into dataset folder `to`.
 
-    Returns the content of its dataset.json. Rejected rows go to `quarantine.parquet` beside the tables, one row each
-    with file, line, code, reason and original text. `as_of` is the day up to which the data is known; without it the
-    latest day an opportunity was created, closed or changed. The folder is replaced as a whole or not at all; the same
-    files give the same bytes.
+    Returns the content of its dataset.json. Rejected rows go to `quarantine.parquet` and `quarantine.csv` beside the
+    tables, one row each with file, line, code, reason and original text. `as_of` is the day up to which the data is
+    known; without it the latest day an opportunity was created, closed or changed. Creation rows that the history lacks
+    are deduced (`history`). The folder is replaced as a whole or not at all; the same files give the same bytes.
 
-    Raises UsageError for a wrong mapping or folder, DataRefused for a file that cannot be read without guessing or of
-    which more than `max_rejected` of the rows are rejected (or more than 1 % of the won amount; of that, too, at most
-    `max_rejected` once a caller raises it), CannotWrite, and IntegrityError when accepted + quarantined + duplicates is
-    not what was read.
+    Raises UsageError for a wrong mapping or folder or an `as_of` before the export's latest day, DataRefused for a file
+    that cannot be read without guessing or of which more than `max_rejected` of the rows are rejected (or more than 1 %
+    of the won amount; of that, too, at most `max_rejected` once a caller raises it), CannotWrite (also when `to` holds
+    a dataset of another name), and IntegrityError when accepted + quarantined + duplicates is not what was read.
     """
     plan = read_mapping(mapping)
+    refuse_foreign(Path(to), plan.name)
     source = Path(source)
     if not source.is_dir():
         raise UsageError("the folder of the export does not exist", str(source), "correct --from")
@@ -63,16 +64,19 @@ def import_export(
         quarantine.append(loaded.quarantine)
         if one.table == "stages":
             statuses = dict(zip(loaded.accepted["stage"], loaded.accepted["status"], strict=True))
+    known_until = _known_until(frames, plan.timezone, mapping, as_of)
+    frames, deduced = history.with_creations(frames, plan.timezone)
     for name, frame in frames.items():
         tables.check(name, frame)
     rejected = pd.concat(quarantine, ignore_index=True)
     dataset = {
         "name": plan.name,
-        "known_until": str(as_of or _latest_day(frames, plan.timezone, mapping)),
+        "known_until": str(known_until),
         "timezone": plan.timezone,
         "fiscal_year_end": plan.fiscal_year_end,
         "currency": plan.currency,
-        "tracked": _tracked(frames),
+        "tracked": history.tracked(frames),
+        **deduced,
         "files": entries,
         "aliases": aliases,
         "quarantined": [
@@ -80,7 +84,7 @@ def import_export(
             for (table, code), n in sorted(Counter(zip(rejected["table"], rejected["code"], strict=True)).items())
         ],
     }
-    tables.write(Path(to), {**frames, "quarantine": rejected}, dataset)
+    tables.write(Path(to), {**frames, "quarantine": rejected}, dataset, files={"quarantine.csv": quarantine_csv(rejected)})
     return dataset
 
 
@@ -114,6 +118,8 @@ def _load(path: Path, one: TableMapping, plan: Mapping, statuses: dict[str, str]
     compared = frame.drop(columns=[column for column in key if column == "change_no" and column not in text])
     duplicate = checks.find_duplicates(findings, compared, [column for column in key if column in compared])
     bad = ~findings.sound
+    if one.table == "opportunity_history" and len(bad) and (findings.code == checks.IGNORED).all():
+        raise _nothing_tracked(path, written["field"])
     accepted = frame[~bad & ~duplicate].reset_index(drop=True)
     entry = file_entry(path, path.name, one.table, len(frame) + len(records.odd), len(accepted),
                    int(bad.sum()) + len(records.odd), int(duplicate.sum()))  # fmt: skip
@@ -128,6 +134,14 @@ def _load(path: Path, one: TableMapping, plan: Mapping, statuses: dict[str, str]
         lost = totals(size[closed & bad])
         won = {c: (Decimal(total), Decimal(lost.get(c, "0"))) for c, total in totals(size[closed]).items()}
     return _Loaded(accepted, _quarantine(path, one, records, findings), entry, aliases, won)
+
+
+def _nothing_tracked(path: Path, written: pd.Series) -> DataRefused:
+    """The refusal of a history without any field that is read: its field names have to be mapped."""
+    found = written.value_counts().index
+    shown = ", ".join(found[:20]) + (f" and {len(found) - 20} more" if len(found) > 20 else "")
+    what = f"no row changes a field that is read; fields found: {shown}; valid: {', '.join(tables.TRACKED)}"
+    return DataRefused(what, f"{path}, table opportunity_history", "map them under `values`")
 
 
 def _text(path: Path, one: TableMapping) -> tuple[Records, pd.DataFrame]:
@@ -186,7 +200,8 @@ def _typed(
             read = cast(column.kind, text[column.name], one.profile, plan.timezone, column.choices)
             for code, mask in read.wrong.items():
                 ignored = (one.table, column.name) == ("opportunity_history", "field")
-                findings.value(mask, checks.IGNORED if ignored else code, column.name, text[column.name])
+                code = checks.IGNORED if ignored else code
+                findings.value(mask, code, column.name, text[column.name], checks.valid_values(column))
             columns[column.name] = read.values
     if one.table == "opportunities" and "status" not in text:
         columns["status"] = columns["stage"].map(statuses)
@@ -210,14 +225,13 @@ def _history(
         else:
             spec = tables.TABLES["opportunities"].column(name)
             read = cast(spec.kind, values, one.profile, plan.timezone, spec.choices)
-            canonical, wrong = read.values, read.wrong
-            if spec.kind == "day":
-                canonical = canonical.dt.strftime("%Y-%m-%d")
+            canonical, wrong = history.canonical_text(name, read.values), read.wrong
         for code, mask in wrong.items():
             everywhere = np.zeros(len(text), dtype=bool)
             everywhere[rows[mask]] = True
-            findings.value(everywhere, code, f"{column} of {name}", text[column])
-        text.loc[rows, column] = canonical.astype("str").to_numpy()
+            valid = checks.valid_values(tables.TABLES["opportunities"].column(name))
+            findings.value(everywhere, code, f"{column} of {name}", text[column], valid)
+        text.loc[rows, column] = canonical.to_numpy()
     return text
 
 
@@ -239,23 +253,36 @@ def _stages(plan: Mapping) -> pd.DataFrame:
     return tables.conform("stages", pd.DataFrame(plan.stages, columns=tables.TABLES["stages"].names))
 
 
-def _tracked(frames: dict[str, pd.DataFrame]) -> list[str]:
-    """Fields of an opportunity that the export dates."""
-    if "opportunity_history" not in frames:
-        return []
-    seen = set(frames["opportunity_history"]["field"])
-    return [name for name in tables.TRACKED if name in seen]
+def _known_until(frames: dict[str, pd.DataFrame], timezone: str, mapping: Path, as_of: dt.date | None) -> dt.date:
+    """The day up to which the data is known: the given one, else the export's latest; never earlier than that."""
+    latest = _latest_day(frames, timezone)
+    known = as_of or latest
+    if known is None:
+        raise UsageError("the export does not say up to which day it is known", str(mapping), "give --as-of YYYY-MM-DD")
+    if latest is not None and known < latest:
+        do = f"leave --as-of out and give it to `revops run`, or give {latest}"
+        raise UsageError(f"the export reaches to {latest}, asked as of {known}", str(mapping), do)
+    return known
 
 
-def _latest_day(frames: dict[str, pd.DataFrame], timezone: str, mapping: Path) -> dt.date:
+def _latest_day(frames: dict[str, pd.DataFrame], timezone: str) -> dt.date | None:
+    """The latest day something was created, changed or closed; None when the export dates nothing."""
     days = []
     if "opportunities" in frames:
         deals = frames["opportunities"]
         days += [periods.local_day(deals["created_at"], timezone).max()]
-        days += [deals.loc[deals["status"].isin(["won", "lost"]), "close_date"].max()]
+        days += [_last_closing(deals.loc[deals["status"].isin(["won", "lost"]), "close_date"])]
     if "opportunity_history" in frames:
         days += [periods.local_day(frames["opportunity_history"]["changed_at"], timezone).max()]
     known = [day for day in days if pd.notna(day)]
-    if not known:
-        raise UsageError("the export does not say up to which day it is known", str(mapping), "give --as-of YYYY-MM-DD")
-    return max(known).date()
+    return max(known).date() if known else None
+
+
+def _last_closing(closed: pd.Series) -> pd.Timestamp:
+    """The last of three closings within thirty days, so that one mistyped future date does not move it.
+
+    Where no three lie that close together nothing tells a mistyped date: the latest closing. NaT without any.
+    """
+    closed = closed.dropna().sort_values()
+    dense = closed[(closed - closed.shift(2)).dt.days <= 30]
+    return (dense if len(dense) else closed).max()

@@ -217,14 +217,15 @@ def _profile(entry: dict[str, Any], where: str) -> Profile:
 
 def _check_formats(profile: Profile, where: str) -> None:
     """A date format must tell year, month and day, or dates would be read as another day without a word."""
-    for name in filter(None, (profile.date_format, profile.datetime_format)):
+    for key in ("date_format", "datetime_format"):
+        name = getattr(profile, key)
         example = dt.datetime(2001, 2, 3)
         try:
             whole = "%z" not in name and dt.datetime.strptime(example.strftime(name), name) == example
-        except ValueError:
+        except (ValueError, re.error):  # a directive written twice breaks the pattern strptime makes of it
             whole = False
-        if not whole:
-            what = f"{name!r} does not give year, month and day"
+        if name and not whole:
+            what = f"{key} {name!r} does not give year, month and day once each"
             raise UsageError(what, where, "write it like %d/%m/%Y %H:%M; times with an offset need no format")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -70,24 +72,31 @@ def refuse_too_many(
     `faults` are the quarantined rows that are faults of the export, `won` the won amount per currency, read and lost.
     """
     n = len(faults)
+    allowed, needed = Fraction(str(max_rejected)), Fraction(0)
     problems = []
-    if n > max_rejected * read:
+    if n > allowed * read:
         problems.append(f"{n} of {read} rows are rejected, at most {max_rejected:.1%} may be")
-    allowed = _MAX_REJECTED_WON if max_rejected <= MAX_REJECTED else max_rejected
+        needed = Fraction(n, read)
+    usual = max_rejected <= MAX_REJECTED
+    allowed = Fraction(str(_MAX_REJECTED_WON)) if usual else allowed
     for currency, (total, lost) in won.items():
-        if lost > Decimal(str(allowed)) * total:
-            problems.append(f"{lost} of {total} {currency} won is rejected, at most {allowed:.1%} may be")
+        if Fraction(lost) > allowed * Fraction(total):
+            problems.append(f"{lost} of {total} {currency} won is rejected, at most {float(allowed):.1%} may be")
+            # Only a share above the usual one moves the limit on the won amount.
+            needed = max(needed, Fraction(lost) / Fraction(total), Fraction(str(MAX_REJECTED)) + Fraction(1, 100))
     if problems:
-        raise DataRefused("; ".join([*problems, *_commonest(faults)]), str(path), "correct the export or the mapping")
+        share = math.ceil(needed * 100) / 100
+        do = f"correct the export or the mapping, or allow it with --max-rejected {share:g}"
+        raise DataRefused("; ".join([*problems, *_by_code(faults)]), str(path), do)
 
 
-def _commonest(faults: pd.DataFrame) -> Iterator[str]:
-    """The three commonest codes with their first lines; unknown stages by name, since the cure is to list them."""
-    for code, n in faults["code"].value_counts(sort=True).head(3).items():
+def _by_code(faults: pd.DataFrame) -> Iterator[str]:
+    """Every code with its first lines and an example; unknown stages by name, since the cure is to list them."""
+    for code, n in faults["code"].value_counts(sort=True).items():
         those = faults[faults["code"] == code]
         lines = ", ".join(those["line"].head(3)) + (" …" if n > 3 else "")
-        named = ""
+        example = those["reason"].iloc[0]
         if code == "E_STAGE_UNKNOWN":
             spellings = those["reason"].str.extract(r"['\"](.*)['\"]: ", expand=False).value_counts().index[:5]
-            named = f", unknown: {', '.join(spellings)}"
-        yield f"{code} {n} (line {lines}{named})"
+            example = f"unknown: {', '.join(spellings)}"
+        yield f"{code} {n} (line {lines}: {example})"
