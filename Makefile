@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 QUARTER ?= 2026Q3
 DATA ?= data/sample
+OUT ?= runs
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ;\\]*\).*/\1/p' requirements.lock)
 
 REVOPS := $(BIN)/revops
@@ -26,12 +27,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q revops_lib
 	touch $@
 
-quarter: setup  ## run the notebooks of QUARTER on DATA and build the site
-	$(REVOPS) run $(QUARTER) --data $(DATA)
-	$(REVOPS) site
+quarter: setup  ## run the notebooks of QUARTER on DATA into OUT and build the site
+	$(REVOPS) run $(QUARTER) --data $(DATA) --out $(OUT)
+	$(REVOPS) site --runs $(OUT)
 
 site: setup  ## build the site from the runs that are there
-	$(REVOPS) site
+	$(REVOPS) site --runs $(OUT)
 
 test: setup browser lint  ## everything that must hold: style, types, tests, stored notebooks
 	$(BIN)/pytest -n 2 --dist loadfile --doctest-modules tests revops_lib

@@ -147,7 +147,9 @@ def _add_import(verbs: Any) -> str:
     parser.add_argument("--from", dest="source", type=_path, required=True, metavar="DIR", help="folder of the export")
     parser.add_argument("--to", type=_path, required=True, metavar="DIR", help="dataset folder to write, or to replace")
     parser.add_argument("--as-of", metavar="DATE", help="day the export was made (default: latest day in it)")
-    parser.add_argument("--max-rejected", type=float, metavar="SHARE", help="share of rows that may be rejected, 0 to 1")
+    limit = "share of a file's rows that may be rejected, 0 to 1 (default: 0.05); of the won amount at most 1 %% may be, "
+    limit += "or SHARE once it is above 0.05"
+    parser.add_argument("--max-rejected", type=float, metavar="SHARE", help=limit)
     return "import"
 
 
@@ -158,8 +160,8 @@ def _add_check(verbs: Any) -> str:
 
 
 def _add_run(verbs: Any) -> str:
-    examples = "revops run 2026Q3\nrevops run 2026Q3 --data data/company --as-of 2026-08-15\n"
-    examples += "revops run 2026Q3 --only forecast --param level=0.9"
+    examples = "revops run 2026Q3\nrevops run 2026Q3 --only forecast --param level=0.9\n"
+    examples += "revops run 2026Q3 --data data/company --as-of 2026-08-15 --out runs/company"
     parser = _verb(verbs, "run", _run, "execute the notebooks of a quarter", examples)
     parser.add_argument("quarter", metavar="QUARTER", help="fiscal quarter, like 2026Q3")
     parser.add_argument("--data", type=_path, default=DATA, metavar="DIR", help="dataset folder (default: data/sample)")
@@ -167,6 +169,7 @@ def _add_run(verbs: Any) -> str:
     parser.add_argument("--only", metavar="A,B", help="these notebooks only")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="set a notebook parameter")
     parser.add_argument("--out", type=_path, default=RUNS, metavar="DIR", help="where QUARTER/ is written (default: runs)")
+    parser.add_argument("--replace", action="store_true", help="replace a run of other data or of another day")
     parser.add_argument("--jobs", type=int, metavar="N", help="notebooks at a time (default: one per core)")
     parser.add_argument("--timeout", type=float, default=900, metavar="S", help="seconds a cell may take (default: 900)")
     return "run"
@@ -212,6 +215,8 @@ def _import(arguments: argparse.Namespace) -> int:
     for file in dataset["files"]:
         counts = f"{file['accepted']:,} accepted + {file['quarantined']:,} quarantined + {file['duplicates']:,} duplicates"
         print(f"{file['file']} → {file['table']}: {file['read']:,} read = {counts}")
+        for why in (one for one in dataset.get("quarantined", []) if one["table"] == file["table"]):
+            print(f"  {why['n']:,} {why['code']}: {why['reason']}")
     print(f"wrote {arguments.to}, known until {dataset['known_until']}")
     missing = [name for name in tables.TABLES if not (arguments.to / f"{name}.parquet").exists()]
     if missing:
@@ -255,9 +260,12 @@ def _run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         params=params,
         timeout=arguments.timeout,
+        replace=arguments.replace,
     )
     folder = arguments.out / arguments.quarter
     for stem, entry in manifest["notebooks"].items():
+        if only is not None and stem not in only:  # carried over from an earlier run
+            continue
         if entry["state"] == "ok":
             print(f"{stem}: {runs.headline(folder, stem)}")
         else:
@@ -269,7 +277,11 @@ def _run(arguments: argparse.Namespace) -> int:
 def _site(arguments: argparse.Namespace) -> int:
     from . import site
 
+    if arguments.runs != RUNS and not arguments.runs.is_dir():
+        raise UsageError("there is no such folder", f"--runs {arguments.runs}", "name the --out folder of `revops run`")
     print(site.build(arguments.quarter, runs=arguments.runs, to=arguments.to, audience=arguments.audience))
+    if not site.published(arguments.runs):
+        print(f"no report is in the site: there is no run in {arguments.runs}, `revops run` makes one", file=sys.stderr)
     return 0
 
 

@@ -143,16 +143,18 @@ def test_run_prints_headlines_and_folder_and_returns_the_worst_code(
         results.mkdir(parents=True)
         (results / "forecast.json").write_text(json.dumps({"headline": "3 of 4."}), encoding="utf-8")
         failed = {"state": "failed", "error": "error: a — b — c", "exit_code": 5}
-        return {"exit_code": 5, "notebooks": {"forecast": {"state": "ok"}, "quality": failed}}
+        carried = {"state": "ok"}  # of an earlier run, not printed
+        return {"exit_code": 5, "notebooks": {"bottlenecks": carried, "forecast": {"state": "ok"}, "quality": failed}}
 
     monkeypatch.setattr(runs, "run", ran)
     argv = ["run", "2026Q3", "--out", str(tmp_path), "--only", "forecast, quality", "--param", "label=a=b"]
-    assert cli.main([*argv, "--jobs", "3", "--timeout", "7"]) == 5
+    assert cli.main([*argv, "--jobs", "3", "--timeout", "7", "--replace"]) == 5
     told = capsys.readouterr()
     assert told.out == f"forecast: 3 of 4.\n{tmp_path / '2026Q3'}\n"
     assert told.err == "error: a — b — c\n"
     assert (asked["only"], asked["params"]) == (["forecast", "quality"], {"label": "a=b"})
     assert (asked["jobs"], asked["timeout"], asked["data"]) == (3, 7.0, ROOT / "data" / "sample")
+    assert asked["replace"] is True
 
 
 def test_site_prints_its_index(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +167,23 @@ def test_site_prints_its_index(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     assert cli.main(["site", "--to", str(tmp_path), "--audience", "internal"]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'internal.html'}\n"
     fails(capsys, ["site", "2026Q3", "--to", str(tmp_path)], 3)
+
+
+def test_site_of_runs_that_are_not_there_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "build", lambda quarter, *, runs, to, audience: to / "index.html")
+    runs_folder = tmp_path / "runs"
+    argv = ["site", "--runs", str(runs_folder), "--to", str(tmp_path / "site")]
+    assert "no such folder" in fails(capsys, argv, 2)
+    runs_folder.mkdir()
+    assert cli.main(argv) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("no report is in the site") and told.count("\n") == 1
+    (runs_folder / "2026Q3" / "public").mkdir(parents=True)
+    (runs_folder / "2026Q3" / "public" / "report.json").touch()
+    assert cli.main(argv) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_doctor_says_what_is_not_as_pinned(tmp_path: Path) -> None:

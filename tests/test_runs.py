@@ -150,6 +150,10 @@ def test_parameters_are_read_with_type_default_and_help(tmp_path: Path) -> None:
         "import os  # code",
         "level: float = (  # broken",
         'quarter: str = "2026Q2"  # twice',
+        "level: float = 0.4  # default outside [0.5 to 0.99]",
+        "level: float = 0.9  # no number [half to 0.99]",
+        'by: str = "rep"  # numbers of a text [1 to 2]',
+        "level: float = 0.9  # choices of a number [one of 0.8, 0.9]",
     ],
 )
 def test_parameters_cell_with_anything_else_is_refused(tmp_path: Path, line: str) -> None:
@@ -221,6 +225,39 @@ def test_param_of_the_wrong_type_is_refused(house: House, name: str, value: Any)
     with pytest.raises(UsageError, match=f"parameter {name} is not of type"):
         house.run(params={name: value})
     assert not house.out.exists()
+
+
+RANGED = f"""\
+{PARAMETERS}
+share: float = 0.8  # share [0.5 to 0.99]
+weeks: int | None = None  # weeks [1 to 52]
+by: str = "rep"  # group [one of rep, team]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("share", "1", "parameter share is 1.0, outside its range: 0.5 to 0.99"),
+        ("share", 0.49, "0.5 to 0.99"),
+        ("weeks", "0", "outside its range: 1 to 52"),
+        ("weeks", "53", "1 to 52"),
+        ("by", "reps", "did you mean rep"),
+        ("by", "", "one of rep, team"),
+    ],
+)
+def test_param_outside_its_range_is_refused(house: House, name: str, value: Any, message: str) -> None:
+    house.add("forecast", parameters=RANGED)
+    with pytest.raises(UsageError, match=message):
+        house.run(params={name: value})
+    assert not house.out.exists()
+
+
+def test_bounds_of_a_range_are_inside(house: House) -> None:
+    house.add("forecast", parameters=RANGED)
+    for given in ({"share": 0.5, "weeks": 52, "by": "team"}, {"share": 0.99, "weeks": None, "by": "rep"}):
+        found = house.resolve(params=given).parameters["forecast"]
+        assert {name: found[name] for name in given} == given
 
 
 @pytest.mark.parametrize(
@@ -384,9 +421,60 @@ def test_only_keeps_the_rest_when_it_still_holds(good: Any, tmp_path: Path) -> N
         "forecast": 0.8, "quality": 0.9
     }  # fmt: skip
     assert public.read_bytes() == before
-    manifest = house.run(only=["quality"], out=tmp_path / "out", as_of="2026-05-31", jobs=1)
+    manifest = house.run(only=["quality"], out=tmp_path / "out", as_of="2026-05-31", jobs=1, replace=True)
     assert list(manifest["notebooks"]) == ["quality"]  # the forecast was made as of another day
     assert json.loads(public.read_text(encoding="utf-8"))["reports"] == []
+    names = {path.name for path in (tmp_path / "out" / "2026Q2").rglob("*")}
+    assert "quality.ipynb" in names
+    assert not [name for name in names if name.startswith(("forecast", "."))]
+
+
+def test_run_of_other_data_or_another_day_is_not_replaced_unasked(good: Any, tmp_path: Path) -> None:
+    house, _ = good
+    out = Path(shutil.copytree(house.out, tmp_path / "out"))
+    before = digests(out)
+    asked: list[dict[str, Any]] = [{"as_of": "2026-05-31"}, {"data": write_dataset(tmp_path / "other")}]
+    for other in asked:
+        with pytest.raises(UsageError, match=r"2026Q2 holds the run of .*company as of 2026-06-30 — .* add --replace"):
+            runs.run("2026Q2", **{**house.arguments(), "out": out, "progress": False, **other})
+    broken = write_notebook(tmp_path / "broken", "forecast", "1 / 0").parent
+    options = {**house.arguments(), "notebooks": broken, "out": out, "progress": False}
+    assert runs.run("2026Q2", as_of="2026-05-31", replace=True, **options)["exit_code"] == 4
+    after = {name: digest for name, digest in digests(out).items() if "/.failed/" not in name}
+    assert after == before  # nothing good came of it: the other run stays
+
+
+def test_public_stays_when_no_notebook_succeeds(good: Any, tmp_path: Path) -> None:
+    house, _ = good
+    out = Path(shutil.copytree(house.out, tmp_path / "out"))
+    before = digests(out / "2026Q2" / "public")
+    broken = write_notebook(tmp_path / "broken", "forecast", "1 / 0").parent
+    options = {**house.arguments(), "notebooks": broken, "out": out, "progress": False}
+    assert runs.run("2026Q2", **options)["exit_code"] == 4
+    assert digests(out / "2026Q2" / "public") == before
+
+
+def test_notebooks_without_advice_are_a_good_run(house: House) -> None:
+    for stem, kind in (("forecast", "object"), ("quality", "int64")):
+        empty = f"pd.DataFrame(columns='{' '.join(report.ADVICE_COLUMNS)}'.split(), dtype='{kind}')"
+        last = f"empty = {empty}\nempty.to_parquet(folder / f'{{stem}}.recommendations.parquet')"
+        house.add(stem, f"stem = '{stem}'\n{FINISH}\nimport pandas as pd\n{last}", finish=False)
+    merged = house.out / "2026Q2" / "results" / "recommendations.parquet"
+    assert house.run()["exit_code"] == 0
+    assert pd.read_parquet(merged).empty
+    house.add("territory")
+    assert house.run()["exit_code"] == 0
+    found = pd.read_parquet(merged)
+    assert found["topic"].tolist() == ["territory"]
+    assert {str(found[name].dtype) for name in ("expected_amount", "low", "high")} == {"float64"}
+
+
+def test_plans_beside_the_data_are_inputs(house: House) -> None:
+    plan = house.data / "plans" / "quotas.yml"
+    plan.parent.mkdir()
+    plan.write_text("x: 1\n", encoding="utf-8")
+    inputs = house.run()["inputs"]
+    assert inputs[f"{house.data.as_posix()}/plans/quotas.yml"] == hashlib.sha256(plan.read_bytes()).hexdigest()
 
 
 def test_refresh_stores_outputs_in_place(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,6 +508,8 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[House, dict[str, 
     house.add("forecast", "x = 1\nraise ValueError('no deals\\nsecond line')")
     house.add("quality")
     house.allow("forecast", "quality")
+    house.add("nested", "import json\ndef f():\n    return {}['a']\nx = 1\nf()")
+    house.add("unreadable", "x = 1\ny = = 2")
     house.add("leaves", "import sys; sys.exit(0)")
     house.add("dies", "import os; os._exit(0)")
     house.add("loops", "while True: pass")
@@ -443,7 +533,9 @@ def spoiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[House, dict[str, 
 @pytest.mark.parametrize(
     ("stem", "code", "message"),
     [
-        ("forecast", 4, "error: ValueError: no deals — notebook forecast, cell 3: x = 1 — correct"),
+        ("forecast", 4, "error: ValueError: no deals — notebook forecast, cell 3: raise ValueError('no deals\\n"),
+        ("nested", 4, "error: KeyError: 'a' — notebook nested, cell 3: return {}['a'] — correct"),
+        ("unreadable", 4, "notebook unreadable, cell 3: y = = 2 — correct"),
         ("leaves", 4, "SystemExit: 0 — notebook leaves, cell 3"),
         ("dies", 5, "Kernel died — notebook dies, cell 3: import os; os._exit(0)"),
         ("loops", 6, "no end after 3 seconds — notebook loops, cell 3: while True: pass"),

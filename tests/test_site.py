@@ -221,6 +221,7 @@ def test_report_shows_answer_tables_picture_advice_stamp_and_method(built: Path)
         "as of 2026-09-30",
     ):
         assert text in report.text
+    assert "Forecast, 2026Q3#as of 2026-09-30" in "".join(report.text.split("\n"))
     assert any(tag == "img" and "forecast.outlook" in (a["src"] or "") for tag, a in report.tags)
     assert any(a.get("href") == "../../methods/forecast.html" for _, a in report.tags)
 
@@ -402,6 +403,18 @@ def test_an_unknown_quarter_or_audience_builds_nothing(tiny: Path, tmp_path: Pat
     with pytest.raises(UsageError, match="everyone"):
         site.build(runs=tmp_path / "runs", to=tmp_path / "site", audience="everybody", playbook=tiny)
     assert not (tmp_path / "site").exists()
+
+
+def test_runs_of_different_datasets_are_not_shown_together(tiny: Path, tmp_path: Path) -> None:
+    for quarter, data in (("2026Q2", "company"), ("2026Q3", "data/sample")):
+        public = write_run(tmp_path / "runs", quarter, [topic("quality")])
+        about = json.loads((public / "report.json").read_text(encoding="utf-8"))
+        (public / "report.json").write_text(json.dumps({**about, "data": data}), encoding="utf-8")
+    arguments = {"runs": tmp_path / "runs", "to": tmp_path / "site", "playbook": tiny}
+    with pytest.raises(UsageError, match=r"company \(2026Q2\), data/sample \(2026Q3\) .* name one quarter"):
+        site.build(**arguments)
+    assert not (tmp_path / "site").exists()
+    assert site.build("2026Q2", **arguments).exists()
 
 
 def test_a_folder_that_is_no_site_is_not_replaced(tiny: Path, tmp_path: Path) -> None:

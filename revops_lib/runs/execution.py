@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import CannotWrite, KernelDied, NotebookFailed, RevopsError, TimedOut, UsageError
 from .request import NOTEBOOKS
-from .verdict import line, place, tidy, timing, verdict
+from .verdict import at_fault, line, place, tidy, timing, verdict
 
 TIMEOUT = 900  # seconds per cell
 # The same bytes from the same inputs, on any number of cores: no random hash order, no sums split by thread.
@@ -210,13 +210,14 @@ def _papermill(job: Job) -> tuple[RevopsError | None, Any]:
 
 
 def _failure(job: Job, failure: Exception, notebook: Any) -> RevopsError:
-    """What ended the notebook, in one line: which cell, its first line, the error; and with which exit code."""
+    """What ended the notebook, in one line: which cell, the line at fault, the error; and with which exit code."""
     from papermill.exceptions import PapermillExecutionError
 
     if notebook is None:
         return UsageError(f"the notebook cannot be run: {line(failure)}", str(job.notebook.name), "restore it")
     if isinstance(failure, PapermillExecutionError):
-        where = f"notebook {job.stem}, cell {failure.exec_count}: {line(failure.source)}"
+        quoted = at_fault(failure.source, failure.exec_count, failure.traceback)
+        where = f"notebook {job.stem}, cell {failure.exec_count}: {quoted}"
         return NotebookFailed(f"{failure.ename}: {line(failure.evalue)}", where, "correct the notebook or the data")
     started = [i for i, cell in enumerate(notebook.cells) if cell.metadata.get("papermill", {}).get("start_time")]
     where = place(job.stem, notebook, started[-1]) if started else f"notebook {job.stem}, before its first cell"

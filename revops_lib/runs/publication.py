@@ -16,19 +16,26 @@ from ..errors import DataRefused
 from .verdict import RECOMMENDATION_COLUMNS
 
 SMALLEST_GROUP = 5  # people; nothing about fewer is published
+_AMOUNTS = ("expected_amount", "low", "high")
 TOO_FEW = "Not published: fewer than five people stand behind this number."
 
 
 def merge_recommendations(results: Path, stems: Iterable[str]) -> None:
-    """Write recommendations.parquet: the rows of all `stems`, in their order, a topic's rows as it wrote them."""
+    """Write recommendations.parquet: the rows of all `stems`, in their order; texts as string, amounts as float64.
+
+    A notebook without advice adds no row, whatever types its empty columns have. Raises DataRefused for a column that
+    cannot be read as such.
+    """
     import pyarrow
     import pyarrow.parquet
 
     parts = [results / f"{stem}.recommendations.parquet" for stem in sorted(stems)]
-    read = [pyarrow.parquet.read_table(part).replace_schema_metadata(None) for part in parts if part.exists()]
-    empty = pyarrow.table({name: pyarrow.nulls(0) for name in RECOMMENDATION_COLUMNS})
+    read = [pyarrow.parquet.read_table(part) for part in parts if part.exists()]
+    kinds = {name: pyarrow.float64() if name in _AMOUNTS else pyarrow.string() for name in RECOMMENDATION_COLUMNS}
+    schema = pyarrow.schema(list(kinds.items()))
     try:
-        merged = pyarrow.concat_tables([empty, *read], promote_options="permissive")
+        filled = [table.replace_schema_metadata(None).cast(schema) for table in read if table.num_rows]
+        merged = pyarrow.concat_tables([schema.empty_table(), *filled])
     except pyarrow.ArrowException as failure:
         raise DataRefused(
             f"recommendations do not fit together: {failure}", str(results), "write them with report.finish(...)"

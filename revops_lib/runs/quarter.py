@@ -2,7 +2,7 @@
 
 `OUT/<quarter>/` holds `<stem>.ipynb`, `results/`, `public/` and `manifest.json`. Work happens in `.partial-…` beside
 them and is moved, never copied, so a reader sees an old file or a new one. What failed lies in `.failed/`, and the
-earlier good file of that notebook stays as it was.
+earlier good file of that notebook stays as it was. A folder never mixes runs of different data or days.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from typing import Any
 
 from .. import __version__
 from ..errors import CannotWrite, RevopsError, UsageError
+from .declared import Value
 from .execution import TIMEOUT, Job, Outcome, execute
 from .publication import merge_recommendations, publish
-from .request import NOTEBOOKS, REPORTS, ROOT, Request, Value, resolve
+from .request import NOTEBOOKS, REPORTS, ROOT, Request, resolve
 
 MANIFEST = "manifest.json"
 _LIBRARIES = ("pandas", "numpy", "duckdb", "pyarrow", "statsmodels", "seaborn", "papermill")
@@ -39,6 +40,7 @@ def run(
     jobs: int | None = None,
     params: Mapping[str, Value] | None = None,
     timeout: float = TIMEOUT,
+    replace: bool = False,
     progress: bool = True,
     notebooks: Path = NOTEBOOKS,
     reports: Path = REPORTS,
@@ -49,8 +51,9 @@ def run(
     per cell, `out` is relative to the repository root. A notebook that fails does not stop the others: its entry says
     state failed, exit_code and error, and the manifest's exit_code is the highest of all. With `only`, the other
     notebooks' results of an earlier run with the same data, day and libraries stay part of the whole; any others are no
-    longer shown. Raises UsageError and DataRefused before anything runs or is written, CannotWrite when `out` cannot be
-    written.
+    longer shown. When no notebook succeeds, an earlier `public/` stays. A run of other data or of another day is there
+    already: UsageError, or with `replace` it goes as soon as this one has something good. Raises UsageError and
+    DataRefused before anything runs or is written, CannotWrite when `out` cannot be written.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs", "run", "give at least 1")
@@ -58,9 +61,12 @@ def run(
         raise UsageError(f"a timeout of {timeout:g} seconds", "run", "give more than 0")
     request = resolve(quarter, data=data, as_of=as_of, only=only, params=params, notebooks=notebooks, reports=reports)
     folder = ROOT / out / request.quarter
+    other = _other_run(folder, request)
+    if other and not replace:
+        raise UsageError(f"{quarter} holds the run of {other}", str(folder), "add --replace, or choose another --out")
     work = _work_folder(folder)
     try:
-        return _run(request, folder, work, jobs, timeout, progress)
+        return _run(request, folder, work, jobs, timeout, progress, replacing=other is not None)
     except OSError as failure:
         raise CannotWrite(failure.strerror or "cannot write", str(folder), "free space or choose another folder") from failure
     finally:
@@ -71,6 +77,14 @@ def headline(folder: Path, stem: str) -> str:
     """The sentence a notebook of the run in `folder` answers with."""
     content = json.loads((folder / "results" / f"{stem}.json").read_text(encoding="utf-8"))
     return str(content["headline"])
+
+
+def _other_run(folder: Path, request: Request) -> str | None:
+    """Which run of other data or of another day lies in the folder; None when there is none."""
+    before = _read(folder / MANIFEST)
+    if not before or (before.get("data"), before.get("as_of")) == (request.data, request.as_of):
+        return None
+    return f"{before.get('data')} as of {before.get('as_of')}"
 
 
 def _work_folder(folder: Path) -> Path:
@@ -84,7 +98,9 @@ def _work_folder(folder: Path) -> Path:
         raise CannotWrite(failure.strerror or "cannot write", str(folder), "choose another --out") from failure
 
 
-def _run(request: Request, folder: Path, work: Path, jobs: int | None, timeout: float, progress: bool) -> dict[str, Any]:
+def _run(
+    request: Request, folder: Path, work: Path, jobs: int | None, timeout: float, progress: bool, *, replacing: bool
+) -> dict[str, Any]:
     started = dt.datetime.now(dt.UTC)
     manifest: dict[str, Any] = {
         "quarter": request.quarter,
@@ -97,13 +113,44 @@ def _run(request: Request, folder: Path, work: Path, jobs: int | None, timeout: 
     planned = [Job(stem, path, work / stem, request.parameters[stem], timeout) for stem, path in request.notebooks.items()]
     planned.sort(key=lambda job: -earlier.get(job.stem, 0.0))  # the longest first, so that none is waited for at the end
     entries = _carried(folder / MANIFEST, manifest, set(request.notebooks))
-    for outcome in _watched(planned, jobs, progress):
+    outcomes = _watched(planned, jobs, progress)
+    if replacing:  # nothing is put in place before it is known whether anything will be
+        outcomes = list(outcomes)
+        if any(outcome.error is None for outcome in outcomes):
+            _take_away(folder, work / ".before")
+    for outcome in outcomes:
         job = next(job for job in planned if job.stem == outcome.stem)
         entries[job.stem] = _settle(job, outcome, folder)
     manifest["notebooks"] = {stem: entries[stem] for stem in sorted(entries)}
 
-    good = [stem for stem, entry in entries.items() if entry["state"] == "ok"]
-    merge_recommendations(folder / "results", good)
+    manifest["exit_code"] = max(entries[stem]["exit_code"] for stem in request.notebooks)
+    succeeded = any(entries[stem]["state"] == "ok" for stem in request.notebooks)
+    if replacing and not succeeded:
+        return manifest  # the other run stays, with its manifest
+    if succeeded or not (folder / "public").exists():
+        _publish(request, entries, folder, work)
+
+    ended = dt.datetime.now(dt.UTC)
+    manifest["started"], manifest["ended"] = started.isoformat(), ended.isoformat()
+    manifest["seconds"] = round((ended - started).total_seconds(), 3)
+    (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (work / MANIFEST).replace(folder / MANIFEST)
+    return manifest
+
+
+def _take_away(folder: Path, before: Path) -> None:
+    """Move what an earlier run left out of the way, its manifest first; `before` is cleared away with the work."""
+    before.mkdir()
+    left = [folder / MANIFEST, folder / "public", folder / "results", *folder.glob("*.ipynb"), folder / ".failed"]
+    for path in left:
+        if path.exists():
+            path.rename(before / path.name)
+    (folder / "results").mkdir()
+
+
+def _publish(request: Request, entries: Mapping[str, Mapping[str, Any]], folder: Path, work: Path) -> None:
+    """Everyone's recommendations and `public/`, from what succeeded now and what is carried over."""
+    merge_recommendations(folder / "results", [stem for stem, entry in entries.items() if entry["state"] == "ok"])
     label = request.data if not Path(request.data).is_absolute() else request.folder.name  # no path of a machine in public
     about = {
         "quarter": request.quarter,
@@ -115,22 +162,15 @@ def _run(request: Request, folder: Path, work: Path, jobs: int | None, timeout: 
     used = {stem: entry["parameters"] for stem, entry in entries.items()}
     publish(folder, work, about, request.published, states, used)
 
-    ended = dt.datetime.now(dt.UTC)
-    manifest["exit_code"] = max(entries[stem]["exit_code"] for stem in request.notebooks)
-    manifest["started"], manifest["ended"] = started.isoformat(), ended.isoformat()
-    manifest["seconds"] = round((ended - started).total_seconds(), 3)
-    (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (work / MANIFEST).replace(folder / MANIFEST)
-    return manifest
-
 
 def _inputs(request: Request) -> dict[str, str]:
     """SHA-256 of everything the notebooks read: the dataset's files and the plans."""
     files = {
         f"{request.data}/{p.name}": p for p in request.folder.iterdir() if p.suffix == ".parquet" or p.name == "dataset.json"
     }
-    plans = ROOT / "data" / "plans"
-    files |= {p.relative_to(ROOT).as_posix(): p for p in plans.rglob("*") if p.is_file() and not p.name.startswith(".")}
+    for label, plans in ((f"{request.data}/plans", request.folder / "plans"), ("data/plans", ROOT / "data" / "plans")):
+        found = (path for path in plans.rglob("*") if path.is_file() and not path.name.startswith("."))
+        files |= {f"{label}/{path.relative_to(plans).as_posix()}": path for path in found}
     return {name: _sha256(files[name]) for name in sorted(files)}
 
 

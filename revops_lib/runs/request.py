@@ -1,23 +1,16 @@
-"""What would run: notebooks, their parameters, the quarter and the day, settled and checked before anything runs.
-
-Parameters are read from the notebook's one cell tagged `parameters`, as text: nothing is executed, nothing is guessed.
-"""
+"""What would run: notebooks, their parameters, the quarter and the day, settled and checked before anything runs."""
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
-import io
-import json
-import math
 import re
-import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataRefused, UsageError, nearest
+from .declared import Parameter, Value, parameters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,50 +20,8 @@ NOTEBOOKS = ROOT / "notebooks"
 REPORTS = ROOT / "playbook" / "reports.yml"
 # Every notebook has these; they are set by the run, never by --param.
 GIVEN = ("quarter", "as_of", "data")
-TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
-_FORM = "write every line like `level: float = 0.9  # share of cases inside the interval`"
 _ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list, "grouped": dict}
-
-Value = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter a notebook declares; `type` is str, int, float or bool, `optional` allows None as its default."""
-
-    name: str
-    type: str
-    default: Value
-    help: str
-    optional: bool = False
-
-    def value(self, given: Value, where: str) -> Value:
-        """The value in the declared type; text is read strictly. Anything else is a UsageError."""
-        if given is None and self.optional:
-            return None
-        if isinstance(given, str) and self.type != "str":
-            given = _literal(given, self.type)
-        if self.type == "float" and type(given) is int:
-            given = float(given)
-        if type(given) is not TYPES[self.type] or (isinstance(given, float) and not math.isfinite(given)):
-            examples = {
-                "str": "text",
-                "int": "a whole number such as 12",
-                "float": "a number such as 0.9",
-                "bool": "true or false",
-            }
-            raise UsageError(f"parameter {self.name} is not of type {self.type}", where, f"give {examples[self.type]}")
-        return given
-
-
-def _literal(text: str, kind: str) -> Value:
-    """Text as a number or truth value, or the text itself when it is none: the caller refuses it by its type."""
-    if kind == "bool":
-        return {"true": True, "false": False}.get(text, text)
-    if kind == "int":
-        return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
-    return float(text) if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text) else text
 
 
 @dataclass(frozen=True)
@@ -101,8 +52,8 @@ def resolve(
 
     `data` relative to the repository root. `as_of` defaults to the quarter's last day, or to the day the data is known
     until when that is earlier. `params` go to the notebooks that declare them. Raises UsageError for a quarter outside
-    the data, a day later than the data, an unknown notebook or parameter, a value of the wrong type, a notebook without
-    a clean parameters cell, a faulty allow-list; DataRefused when `data` is no dataset.
+    the data, a day later than the data, an unknown notebook or parameter, a value of the wrong type or outside its
+    range, a notebook without a clean parameters cell, a faulty allow-list; DataRefused when `data` is no dataset.
     """
     from .. import periods, sources
 
@@ -230,57 +181,3 @@ def _published(reports: Path, found: Mapping[str, Path]) -> dict[str, dict[str, 
             if type(value) is not _ALLOWED[key] or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
                 raise UsageError(f"{key} of {stem} is not a {_ALLOWED[key].__name__}", str(reports), "see the other entries")
     return listed
-
-
-def parameters(notebook: Path) -> dict[str, Parameter]:
-    """The parameters a notebook declares, by name, in the order written.
-
-    They stand in one cell tagged `parameters`, a line each: `name: type = literal  # help`, the type str, int, float or
-    bool, or one of them `| None`. Anything else is a UsageError naming the notebook.
-    """
-    try:
-        content = json.loads(notebook.read_text(encoding="utf-8"))
-        cells = [c for c in content["cells"] if c["cell_type"] == "code" and "parameters" in c["metadata"].get("tags", [])]
-        sources = ["".join(cell["source"]) for cell in cells]
-    except OSError as failure:
-        raise UsageError(f"cannot read the notebook: {failure.strerror}", str(notebook), "check the path") from failure
-    except (ValueError, KeyError, TypeError, AttributeError) as failure:
-        raise UsageError("the file is not a notebook", str(notebook), "restore it") from failure
-    if len(sources) != 1:
-        raise UsageError(f"{len(sources)} cells are tagged `parameters`", str(notebook), "tag exactly one cell")
-    try:
-        body = ast.parse(sources[0]).body
-    except SyntaxError as failure:
-        raise UsageError("the parameters cell is not Python", f"{notebook}, line {failure.lineno}", _FORM) from failure
-    comments = _comments(sources[0])
-    declared: dict[str, Parameter] = {}
-    for statement in body:
-        parameter = _parameter(statement, comments)
-        if parameter is None or parameter.name in declared:
-            line = ast.get_source_segment(sources[0], statement) or ""
-            raise UsageError(f"not a parameter: `{line.splitlines()[0][:80]}`", str(notebook), _FORM)
-        declared[parameter.name] = parameter
-    return declared
-
-
-def _comments(source: str) -> dict[int, str]:
-    """Text of the comment on each line that has one."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").rstrip() for token in tokens if token.type == tokenize.COMMENT}
-
-
-def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter | None:
-    """The parameter a statement declares; None when it is anything but `name: type = literal  # help`."""
-    if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name) or statement.value is None:
-        return None
-    kind, _, rest = ast.unparse(statement.annotation).partition(" | ")
-    comment = comments.get(statement.end_lineno or 0, "")
-    if kind not in TYPES or rest not in ("", "None") or not comment:
-        return None
-    try:
-        default = ast.literal_eval(statement.value)
-    except ValueError:
-        return None
-    optional = rest == "None"
-    fits = type(default) is TYPES[kind] or (kind == "float" and type(default) is int) or (optional and default is None)
-    return Parameter(statement.target.id, kind, default, comment, optional) if fits else None

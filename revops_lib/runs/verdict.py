@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ RESULT_COLUMNS = ("quarter", "as_of", "metric", "by", "member", "value", "unit",
 RECOMMENDATION_COLUMNS = ("topic", "finding", "action", "expected_amount", "low", "high", "owner")
 _JSON_KEYS = ("stem", "question", "headline", "notes", "stamp", "tables", "figures", "recommendations")
 _SHOWN = {"tables": {"caption", "columns", "rows"}, "figures": {"alt", "caption"}}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -29,6 +30,7 @@ def verdict(notebook: Any, stem: str, results: Path, parameters: Mapping[str, An
         where = place(stem, notebook, index)
         shown = next((output for output in cell.outputs if output.output_type == "error"), None)
         if shown is not None:
+            where = place(stem, notebook, index, shown.traceback)
             return NotebookFailed(f"{shown.ename}: {line(shown.evalue)}", where, "a cell must not end with an error")
         if cell.execution_count != number:
             return NotebookFailed("a cell was not executed in its turn", where, "let every cell run, once, from top to bottom")
@@ -112,15 +114,24 @@ def tidy(notebook: Any, source: Path) -> None:
             output.get("data", {}).pop(_WIDGET, None)
 
 
-def place(stem: str, notebook: Any, index: int) -> str:
-    """Notebook, number of the cell as Jupyter shows it, and its first line."""
+def place(stem: str, notebook: Any, index: int, traceback: Iterable[str] = ()) -> str:
+    """Notebook, number of the cell as Jupyter shows it, and the line at fault, its first line when that is unknown."""
     number = sum(1 for cell in notebook.cells[: index + 1] if _runs(cell))
-    return f"notebook {stem}, cell {number}: {line(notebook.cells[index].source)}"
+    return f"notebook {stem}, cell {number}: {at_fault(notebook.cells[index].source, number, traceback)}"
+
+
+def at_fault(source: str, number: int | None, traceback: Iterable[str]) -> str:
+    """The innermost line of cell `number` that the traceback names; the cell's first line when it names none."""
+    told = _COLOUR.sub("", "\n".join(traceback))
+    named = re.findall(rf"Cell In\[{number}\], line ([0-9]+)", told)
+    lines = source.splitlines()
+    quoted = line(lines[int(named[-1]) - 1]) if named and 0 < int(named[-1]) <= len(lines) else ""
+    return quoted or line(source)
 
 
 def line(text: object) -> str:
     """The first line that says something, without colour codes, at most 200 characters."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(text)).strip().removeprefix("error: ")
+    plain = _COLOUR.sub("", str(text)).strip().removeprefix("error: ")
     return (plain.splitlines() or [""])[0][:200]
 
 

@@ -4,7 +4,7 @@ In the order a build goes: `text` makes what was typed into a CRM harmless, `rep
 what they published, `book` assembles all pages and their contents, `building` builds the book and puts it in place.
 """
 
-from .building import AUDIENCES, SiteFailed, SiteRefused, build
+from .building import AUDIENCES, SiteFailed, SiteRefused, build, published
 from .text import plain
 
-__all__ = ["AUDIENCES", "SiteFailed", "SiteRefused", "build", "plain"]
+__all__ = ["AUDIENCES", "SiteFailed", "SiteRefused", "build", "plain", "published"]

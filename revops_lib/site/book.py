@@ -32,7 +32,8 @@ What every table and column means. This page is made from the code that reads th
 def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, playbook: Path) -> None:
     """Write everything Jupyter Book needs into the new folder `book`; `quarters` are runs that published something.
 
-    Raises UsageError naming the file of the playbook that is missing or wrong, DataRefused for a run's report.
+    Raises UsageError naming the file of the playbook that is missing or wrong and for runs of different datasets,
+    DataRefused for a run's report.
     """
     config = _settings(playbook / "_config.yml")
     allowed = _allowed(playbook / "reports.yml")
@@ -48,6 +49,7 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     if not (book / "index.md").exists():
         raise UsageError("the playbook has no index.md for everyone", str(playbook), "name the playbook's folder")
     published = [reports.publish(book, quarter, runs / quarter / "public", allowed) for quarter in quarters]
+    _refuse_mixed(published, runs)
     latest = reports.headlines(published[0], f"reports/{quarters[0]}/") if published else reports.NO_RUN
     _write(book / "reports/_latest.md", latest)
     _write(book / "reports/index.md", reports.overview(published))
@@ -55,6 +57,17 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))
     _write(book / "_config.yml", yaml.safe_dump(config))
     _write(book / "docutils.conf", "[general]\nraw_enabled: no\n")  # no page can carry raw HTML
+
+
+def _refuse_mixed(published: list[dict[str, Any]], runs: Path) -> None:
+    """One site tells about one company: quarters of different datasets must not stand beside each other."""
+    quarters: dict[str, list[str]] = {}
+    for report in published:
+        quarters.setdefault(str(report["data"]), []).append(report["quarter"])
+    if len(quarters) > 1:
+        named = ", ".join(f"{data} ({' '.join(names)})" for data, names in sorted(quarters.items()))
+        do = "name one quarter, or keep them in different --out folders"
+        raise UsageError(f"the runs are of different datasets: {named}", str(runs), do)
 
 
 def _write(path: Path, text: str) -> None:

@@ -49,8 +49,9 @@ def build(
 
     With a `quarter` the site shows that run only, which must exist; without, every run found, and a sentence when
     there is none. Pages with `audience: internal` are in the internal site only. On any failure `to` stays as it was.
-    Raises UsageError (audience, quarter, playbook files), DataRefused (a run's report.json), SiteFailed (first warning
-    of the build, full log in `runs`/site.log), SiteRefused (a page would load something from elsewhere), CannotWrite.
+    Raises UsageError (audience, quarter, runs of different datasets, playbook files), DataRefused (a run's report.json),
+    SiteFailed (first warning of the build, full log in `runs`/site.log), SiteRefused (a page would load something from
+    elsewhere), CannotWrite.
     """
     if audience not in AUDIENCES:
         raise UsageError(f"unknown audience {audience!r}", "site", nearest(audience, AUDIENCES))
@@ -76,10 +77,15 @@ def build(
     return to / "index.html"
 
 
-def _quarters(runs: Path, quarter: str | None) -> list[str]:
-    """Quarters with something published, the latest first; only `quarter` when one is given."""
+def published(runs: Path) -> list[str]:
+    """Quarters with something published in `runs`, the latest first."""
     names = [file.parts[-3] for file in runs.glob("*/public/report.json")]
-    found = sorted((name for name in names if _QUARTER.fullmatch(name)), reverse=True)
+    return sorted((name for name in names if _QUARTER.fullmatch(name)), reverse=True)
+
+
+def _quarters(runs: Path, quarter: str | None) -> list[str]:
+    """Every published quarter; only `quarter` when one is given."""
+    found = published(runs)
     if quarter is not None and quarter not in found:
         do = nearest(quarter, found) if found else "there is no run yet: make one with `revops run`"
         raise UsageError(f"no run of {quarter!r}", str(runs), do)

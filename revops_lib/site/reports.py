@@ -71,7 +71,8 @@ def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list
 
 def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], figures: list[Any], method: bool) -> str:
     """The page of one topic: answer first, then pictures, tables, what to do, and where the numbers come from."""
-    parts = [f"# {topic['title']}, {report['quarter']}", f"*{plain(topic['question'])}*"]
+    parts = [f"# {topic['title']}, {report['quarter']}", f":::{{div}} page-about\nas of {plain(report['as_of'])}\n:::"]
+    parts += [f"*{plain(topic['question'])}*"]
     parts += [f":::{{admonition}} Answer\n:class: tip\n{plain(topic['headline'], SENTENCE)}\n:::"]
     parts += ["\n".join(f"- {plain(note, SENTENCE)}" for note in topic["notes"])]
     for figure in figures:
