@@ -224,7 +224,7 @@ def _import(arguments: argparse.Namespace) -> int:
     if not dataset["tracked"]:
         print("no history of changes: nothing can be said as of an earlier day that the current state does not tell")
     quarter = periods.quarter_of(periods.day(dataset["known_until"]), dataset["fiscal_year_end"])
-    print(f"next: revops run {quarter} --data {arguments.to}")
+    print(f"next: revops run {quarter} --data {arguments.to} --out runs/{Path(arguments.to).name}")
     return 0
 
 

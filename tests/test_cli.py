@@ -118,7 +118,7 @@ def test_import_tells_counts_gaps_and_the_next_command(
     assert "deals.csv → opportunities: 8,800 read = 8,790 accepted + 7 quarantined + 3 duplicates" in told
     assert "opportunity_history" in told.split("not in this export: ")[1]
     assert "opportunities," not in told.split("not in this export: ")[1]
-    assert f"next: revops run 2018Q4 --data {tmp_path / 'data'}\n" in told
+    assert f"next: revops run 2018Q4 --data {tmp_path / 'data'} --out runs/data\n" in told
     assert asked["max_rejected"] == 0.1
     assert asked["as_of"].isoformat() == "2017-12-31"
 
