@@ -109,7 +109,7 @@ def test_a_better_baseline_becomes_the_answer(outlook):
     assert "by “Last quarter again”, whose past error of 20% is smaller than the model's 30%" in said and "held" not in said
     assert forecast.answer(frame, measured.assign(wape=[0.1, np.nan, 0.2]))["part"] == "total"
     few = forecast.headline(frame.assign(low=np.nan, high=np.nan), measured.assign(n=1))
-    assert "1 tested quarter give no interval yet" in few and "unknown" not in few
+    assert "too few quarters tested (1) for an interval" in few and "unknown" not in few
 
 
 def test_every_check_holds_on_the_sample(snapshot, outlook):

@@ -134,7 +134,7 @@ def _baseline_headline(chosen: pd.Series, accuracy: pd.DataFrame) -> str:
         f"judged by those errors the result lies between {_amount(chosen['low'], chosen['unit'])} and "
         f"{_amount(chosen['high'], chosen['unit'])} in {chosen['level']:.0%} of cases"
         if pd.notna(chosen["low"])
-        else f"{n} tested quarter{'s' if n > 1 else ''} give no interval yet"
+        else f"too few quarters tested ({n}) for an interval"
     )
     return (
         f"{chosen['quarter']}: {_amount(chosen['value'], chosen['unit'])} by “{chosen['part']}”, whose past error of "
