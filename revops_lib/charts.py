@@ -67,7 +67,7 @@ def backtest(frame: pd.DataFrame | str) -> Picture:
     axes.set_ylabel(str(frame["unit"].iloc[0]))
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
+    axes.legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     inside = int(frame["is_inside"].sum())
     return Picture(figure, f"Forecasts of {len(frame)} past quarters: {inside} of {len(frame)} came in inside the interval.")
 
@@ -107,10 +107,8 @@ def ranking(frame: pd.DataFrame | str) -> Picture:
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.set_xlabel("pace against the past (orange: beyond the usual spread)")
     worst = shown.iloc[0]
-    return Picture(
-        figure,
-        f"Pace of {len(frame)} stages and segments; slowest {labels.iloc[0]} at {worst['ratio']:.0%} of its past.",
-    )
+    told = f"{labels.iloc[0]} stands out most at {worst['ratio']:.0%} of its past pace"
+    return Picture(figure, f"Pace of {len(shown)} of {len(frame)} cells of stage and segment: {told}.")
 
 
 def times(frame: pd.DataFrame | str, *, label: str = "stage") -> Picture:
