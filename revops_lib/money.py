@@ -13,6 +13,23 @@ import pandas as pd
 import pyarrow as pa
 
 DTYPE = pd.ArrowDtype(pa.decimal128(18, 2))
+RATE = pd.ArrowDtype(pa.decimal128(18, 8))
+# Currencies in use, ISO 4217.
+CURRENCIES = frozenset(
+    """AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLF
+    CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR
+    ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP
+    MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG
+    SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VES VND VUV WST XAF
+    XCD XOF XPF YER ZAR ZMW ZWG""".split()
+)
+# They have no smaller unit: an amount with decimals is not one.
+WHOLE = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
+# What a sign written beside an amount may stand for; any other is the code itself.
+SIGNS = {
+    "€": {"EUR"}, "£": {"GBP", "EGP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "US$": {"USD"}, "$US": {"USD"}, "A$": {"AUD"},
+    "C$": {"CAD"}, "$": {code for code in CURRENCIES if code.endswith("D")} | {"MXN", "ARS", "CLP", "COP"},
+}  # fmt: skip
 
 
 def to_cents(amount: pd.Series) -> pd.Series:

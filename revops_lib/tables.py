@@ -10,8 +10,10 @@ kept as written, `_at` an instant in UTC, `_date` a local day, `n_` a count, `is
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,6 +41,8 @@ DTYPES = {
     "instant": "datetime64[us]",
     "day": "datetime64[us]",
     "money": money.DTYPE,
+    "month": "datetime64[us]",
+    "rate": money.RATE,
 }
 MEANINGS = {
     "id": "text, kept as written",
@@ -52,6 +56,8 @@ MEANINGS = {
     "instant": "instant, UTC",
     "day": "local day",
     "money": "exact money, two decimals",
+    "month": "month, as its first day",
+    "rate": "exact rate, eight decimals",
 }
 STATUSES = ("open", "won", "lost")
 CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
@@ -102,6 +108,7 @@ _ALL = (
         Column("position", "integer", "order in the process, from 1; won and lost come last", True),
         Column("status", "choice", "what an opportunity in this stage is", True, STATUSES),
         Column("probability", "share", "win probability the CRM attaches to the stage"),
+        Column("stage_id", "id", "id by which the CRM names the stage elsewhere"),
     ),
     _table(
         "accounts", "Customers and prospects; one row per account.", "account_id",
@@ -137,6 +144,30 @@ _ALL = (
         Column("currency", "currency", "currency of the list price"),
         Column("launch_date", "day", "first day of sale"),
         known_at="launch_date",
+    ),
+    _table(
+        "contacts", "People at accounts, never published; one row per contact.", "contact_id",
+        Column("contact_id", "id", "contact", True),
+        Column("account_id", "id", "account", references="accounts"),
+        Column("name", "text", "name"),
+        Column("email", "text", "e-mail address"),
+        Column("phone", "text", "telephone"),
+        Column("title", "text", "job title"),
+        Column("created_at", "instant", "created"),
+        known_at="created_at",
+    ),
+    _table(
+        "account_merges", "Accounts merged into another; one row per account that is gone.", "old_id",
+        Column("old_id", "id", "account that is gone", True),
+        Column("new_id", "id", "account it became", True),
+        Column("merged_at", "instant", "when"),
+    ),
+    _table(
+        "fx_rates", "What a currency is worth in the company's; one row per currency and month.", "currency month",
+        Column("currency", "currency", "currency", True),
+        Column("month", "month", "from this month on, until a later row", True),
+        Column("rate", "rate", "one unit in the company's currency", True),
+        known_at="month",
     ),
     _table(
         "leads", "Marketing and sales leads; one row per lead.", "lead_id",
@@ -175,7 +206,7 @@ _ALL = (
         Column("change_no", "integer", "order in the source, decides between changes of the same instant", True),
         Column("opportunity_id", "id", "opportunity", True, references="opportunities"),
         Column("changed_at", "instant", "when it was recorded", True),
-        Column("field", "choice", "field that changed", True, TRACKED),
+        Column("field", "text", f"field that changed; analyses read {', '.join(TRACKED)}", True),
         Column("old_value", "text", "value before; missing at creation"),
         Column("new_value", "text", "value after"),
         Column("changed_by", "id", "who changed it", references="reps"),
@@ -219,6 +250,29 @@ _ALL = (
         Column("end_date", "day", "last day; missing: still running"),
         Column("is_trial", "bool", "a trial counts 0"),
         known_at="start_date", dated={"end_date": ()},
+    ),
+    _table(
+        "tickets", "Support requests; one row per ticket.", "ticket_id",
+        Column("ticket_id", "id", "ticket", True),
+        Column("account_id", "id", "account", references="accounts"),
+        Column("owner_id", "id", "who works on it", references="reps"),
+        Column("queue", "text", "queue, group or pipeline"),
+        Column("category", "text", "what it is about"),
+        Column("priority", "text", "priority"),
+        Column("status", "text", "state as the source names it"),
+        Column("opened_at", "instant", "opened", True),
+        Column("first_reply_at", "instant", "first answer of a person"),
+        Column("resolved_at", "instant", "resolved"),
+        known_at="opened_at", dated={"first_reply_at": (), "resolved_at": ()},
+    ),
+    _table(
+        "ticket_events", "What happened to tickets; one row per event.", "ticket_id at activity",
+        Column("ticket_id", "id", "ticket", True, references="tickets"),
+        Column("at", "instant", "when", True),
+        Column("activity", "text", "what happened", True),
+        Column("value", "text", "what it became"),
+        Column("resource", "text", "who did it"),
+        known_at="at",
     ),
 )  # fmt: skip
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
@@ -296,47 +350,97 @@ def check(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(
-    directory: Path, frames: dict[str, pd.DataFrame], dataset: dict[str, Any], files: dict[str, str] | None = None
+    directory: Path, frames: dict[str, pd.DataFrame], dataset: dict[str, Any], files: Mapping[str, str | bytes] | None = None
 ) -> None:
-    """Lay a dataset on disk: `<table>.parquet`, `dataset.json` and further text files, all of them or none.
+    """Lay a dataset on disk: `<table>.parquet`, `dataset.json` and further files (text or bytes by name), all or none.
 
     An earlier dataset in the directory is replaced as a whole; a directory that holds anything else is refused. The same
-    frames give the same bytes.
+    frames give the same bytes. Whatever fails on the way, and whenever, the old dataset is there whole (`recover`).
     """
     directory = directory.resolve()
+    recover(directory)
     if directory.exists() and any(directory.iterdir()) and not (directory / "dataset.json").exists():
         raise CannotWrite("the folder holds something that is not a dataset", str(directory), "name an empty or new folder")
+    text = json.dumps(dataset, indent=1, ensure_ascii=False, default=str) + "\n"
+    beside: Path | None = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-    except OSError as failure:
-        raise CannotWrite(failure.strerror or "cannot write", str(directory.parent), "choose another folder") from failure
-    try:
         beside.chmod(0o755)
         for name, frame in frames.items():
             pyarrow.parquet.write_table(_arrow(name, frame), beside / f"{name}.parquet", compression="zstd")
-        text = json.dumps(dataset, indent=1, ensure_ascii=False, default=str) + "\n"
+            _keep(beside / f"{name}.parquet")
         for file, content in {"dataset.json": text, **(files or {})}.items():
-            (beside / file).write_text(content, encoding="utf-8")
-        if directory.exists():
-            before = beside.with_suffix(".before")
-            directory.rename(before)
-            beside.rename(directory)
-            shutil.rmtree(before)
-        else:
-            beside.rename(directory)
+            (beside / file).parent.mkdir(exist_ok=True)
+            (beside / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+            _keep(beside / file)
+        _keep(beside)
+        _exchange(beside, directory)
     except OSError as failure:
-        raise CannotWrite(
-            failure.strerror or "cannot write", str(directory), "free space or choose another folder"
-        ) from failure
+        what = failure.strerror or "cannot write"
+        raise CannotWrite(what, str(directory), "free space or choose another folder") from failure
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or as it was before."""
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        beside.write_bytes(text.encode("utf-8"))
+        _keep(beside)
+        beside.replace(path)
+    except OSError as failure:
+        beside.unlink(missing_ok=True)
+        raise CannotWrite(failure.strerror or "cannot write", str(path), "free space or choose another folder") from failure
+
+
+def recover(directory: Path) -> None:
+    """Bring back a dataset that a run ended between two renames has left beside its folder."""
+    before = _before(directory)
+    if before.exists() and not directory.exists():
+        before.rename(directory)
+
+
+def _exchange(beside: Path, directory: Path) -> None:
+    """Put `beside` where `directory` is. A folder cannot be replaced in one step: the old one steps aside and, should the
+    new one not arrive, steps back."""
+    before = _before(directory)
+    if not directory.exists():
+        beside.rename(directory)
+    else:
+        shutil.rmtree(before, ignore_errors=True)
+        directory.rename(before)
+        try:
+            beside.rename(directory)
+        except OSError:
+            before.rename(directory)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+    _keep(directory.parent)
+
+
+def _before(directory: Path) -> Path:
+    return directory.with_name(f".{directory.name}.before")
+
+
+def _keep(path: Path) -> None:
+    """Wait until the disk has it."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot sync folders
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _arrow(name: str, frame: pd.DataFrame) -> pyarrow.Table:
     """The frame as Arrow without pandas' own metadata, local days as dates."""
     types = {"instant": pyarrow.timestamp("us"), "day": pyarrow.date32(), "money": pyarrow.decimal128(18, 2),
-             "integer": pyarrow.int64(), "share": pyarrow.float64(), "bool": pyarrow.bool_()}  # fmt: skip
+             "integer": pyarrow.int64(), "share": pyarrow.float64(), "bool": pyarrow.bool_(),
+             "month": pyarrow.date32(), "rate": pyarrow.decimal128(18, 8)}  # fmt: skip
     kinds = {c.name: c.kind for c in TABLES[name].columns} if name in TABLES else {}
     arrays = [pyarrow.Array.from_pandas(frame[c], type=types.get(kinds.get(c, "text"), pyarrow.string())) for c in frame]
     return pyarrow.table(arrays, names=list(frame.columns))

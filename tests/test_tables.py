@@ -1,11 +1,13 @@
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from revops_lib import tables
 from revops_lib.errors import CannotWrite, DataRefused
-from revops_lib.snapshot import ROOT
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def deals(**columns):
