@@ -1,5 +1,7 @@
 """Time in stage, conversion and slowdowns where the truth is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,9 @@ import yaml
 
 from revops_lib import bottlenecks, sample, tables
 from revops_lib.errors import NoHistory
-from revops_lib.snapshot import ROOT, Snapshot
+from revops_lib.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,16 @@
 """The forecast on companies whose future is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from revops_lib import forecast, periods, sample, tables
 from revops_lib.errors import DataRefused
-from revops_lib.snapshot import ROOT, Snapshot
+from revops_lib.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")

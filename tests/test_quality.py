@@ -1,11 +1,15 @@
 """Every rule fires on the row that breaks it and stays silent on a clean company."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import yaml
 
 from revops_lib import quality, report, tables
-from revops_lib.snapshot import ROOT, Snapshot
+from revops_lib.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CLEAN = {"account_id": "a", "owner_id": "r", "product_id": "p", "name": "Deal", "amount": "1000.00", "currency": "EUR",
          "created_at": "2026-10-01 09:00", "lost_reason": "price"}  # fmt: skip

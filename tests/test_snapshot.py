@@ -2,13 +2,16 @@
 
 import datetime as dt
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from revops_lib import periods, tables
 from revops_lib.errors import DataRefused, NoHistory, UsageError
-from revops_lib.snapshot import ROOT, Snapshot
+from revops_lib.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
 
 DAY = dt.date
 
