@@ -106,12 +106,17 @@ def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
         if values[key] != value:
             raise UsageError(f"{key} {values[key]!r} is not supported", where, f"write {value}")
     for tier in values["tiers"]:
-        if not isinstance(tier, dict) or set(tier) != {"from", "rate"}:
-            raise UsageError(f"a tier is {tier!r}", where, "give each tier `from` and `rate`, nothing else")
+        if not isinstance(tier, dict) or not {"from", "rate"} <= set(tier) <= {"from", "to", "rate"}:
+            raise UsageError(f"a tier is {tier!r}", where, "give each tier `from` and `rate`, and `to` if you like")
     tiers = tuple((_exact(tier["from"], where), _exact(tier["rate"], where)) for tier in values["tiers"])
     starts = [start for start, _ in tiers]
     if not starts or starts[0] != 0 or starts != sorted(set(starts)):
         raise UsageError("tiers must start at 0 and rise", where, "order the tiers by `from`, each once")
+    for tier, following in zip(values["tiers"], starts[1:], strict=False):
+        if "to" in tier and (end := _exact(tier["to"], where)) != following:
+            what = "tiers overlap" if end > following else "there is a gap between tiers"
+            tell = f"{what}: one ends at {float(end):g}, the next begins at {float(following):g}"
+            raise UsageError(tell, where, "let each tier begin where the one before ends")
     if any(rate < 0 for _, rate in tiers):
         raise UsageError("a rate is negative", where, "correct the rate")
     return Plan(name, values["title"], values["applies_to"], values["measure"], values["currency"], tiers)

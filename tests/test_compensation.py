@@ -2,6 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from revops_lib import compensation, money
 from revops_lib.errors import DataRefused, UsageError
 from revops_lib.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
 
 TIERS = ((Fraction(0), Fraction("0.065")), (Fraction(1), Fraction("0.0975")), (Fraction(3, 2), Fraction("0.13")))
 PLAN = compensation.Plan("p", "p", "account_executive", "bookings", "EUR", TIERS)
@@ -152,8 +155,6 @@ def test_curve_is_continuous_and_rises(plan):
 )
 def test_a_wrong_plan_is_refused_in_one_line(company, change, message):
     data = company(opportunities=[])
-    from revops_lib.snapshot import ROOT
-
     text = (ROOT / "data/plans/account_executive.yml").read_text(encoding="utf-8")
     assert change[0] in text
     (data / "plans").mkdir()
