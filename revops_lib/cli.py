@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -101,7 +101,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    known = [add(verbs) for add in (_add_sample, _add_import, _add_check, _add_run, _add_site, _add_doctor)]
+    known = [add(verbs) for add in (_add_sample, _add_import, _add_snapshot, _add_check, _add_run, _add_site, _add_doctor)]
     if argv and not argv[0].startswith("-") and argv[0] not in known:
         raise UsageError(f"unknown command {argv[0]!r}", "revops", nearest(argv[0], known))
     return parser.parse_args(argv)
@@ -142,15 +142,34 @@ def _add_sample(verbs: Any) -> str:
 def _add_import(verbs: Any) -> str:
     examples = "revops import data/mappings/my_crm.yml --from ~/export --to data/company\n"
     examples += "revops import data/mappings/my_crm.yml --from ~/export --to data/company --as-of 2026-09-30"
+    examples += "\nrevops import data/mappings/my_crm.yml --from ~/export --explain"
+    examples += "\nrevops import data/mappings/my_crm.yml --from ~/export --to data/company --fixed corrected.csv"
     parser = _verb(verbs, "import", _import, "read a CRM export into a dataset folder", examples)
-    parser.add_argument("mapping", type=_path, metavar="MAPPING.yml", help="which column of the export means what")
-    parser.add_argument("--from", dest="source", type=_path, required=True, metavar="DIR", help="folder of the export")
-    parser.add_argument("--to", type=_path, required=True, metavar="DIR", help="dataset folder to write, or to replace")
-    parser.add_argument("--as-of", metavar="DATE", help="day the export was made (default: latest day in it)")
+    _add_export(parser)
+    parser.add_argument("--to", type=_path, metavar="DIR", help="dataset folder to write, or to replace")
     limit = "share of a file's rows that may be rejected, 0 to 1 (default: 0.05); of the won amount at most 1 %% may be, "
     limit += "or SHARE once it is above 0.05"
     parser.add_argument("--max-rejected", type=float, metavar="SHARE", help=limit)
+    fixed = "a quarantine.csv of this export with `record` corrected: its rows come in, each once"
+    parser.add_argument("--fixed", type=_path, metavar="CSV", help=fixed)
+    parser.add_argument("--explain", action="store_true", help="show how every column would be read, write nothing")
     return "import"
+
+
+def _add_snapshot(verbs: Any) -> str:
+    help_ = "import, and keep a dated copy, so that a CRM without history gets one from today on"
+    examples = "revops snapshot data/mappings/my_crm.yml --from ~/export --to data/company --as-of 2026-11-22"
+    parser = _verb(verbs, "snapshot", _snapshot, help_, examples)
+    _add_export(parser)
+    parser.add_argument("--to", type=_path, required=True, metavar="DIR", help="dataset folder; it keeps the copies")
+    return "snapshot"
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("mapping", type=_path, metavar="MAPPING.yml", help="which column of the export means what")
+    where = "folder of the export, or a workbook or database that holds it"
+    parser.add_argument("--from", dest="source", type=_path, required=True, metavar="DIR", help=where)
+    parser.add_argument("--as-of", metavar="DATE", help="day the export was made (default: latest day in it)")
 
 
 def _add_check(verbs: Any) -> str:
@@ -206,26 +225,87 @@ def _sample(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    from . import sources
+
+    if arguments.explain:
+        return _explain(sources.explain(arguments.mapping, arguments.source))
+    if arguments.to is None:
+        raise UsageError("--to is missing", "revops import", "name the dataset folder to write, or add --explain")
+    options: dict[str, Any] = {} if arguments.max_rejected is None else {"max_rejected": arguments.max_rejected}
+    return _imported(arguments, fixed=arguments.fixed, **options)
+
+
+def _snapshot(arguments: argparse.Namespace) -> int:
+    return _imported(arguments, keep_copy=True)
+
+
+def _imported(arguments: argparse.Namespace, **options: Any) -> int:
     from . import periods, sources, tables
 
-    options: dict[str, Any] = {} if arguments.max_rejected is None else {"max_rejected": arguments.max_rejected}
-    if arguments.as_of is not None:
-        options["as_of"] = periods.day(arguments.as_of)
-    dataset = sources.import_export(arguments.mapping, arguments.source, arguments.to, **options)
+    as_of = None if arguments.as_of is None else periods.day(arguments.as_of)
+    with _progress() as progress:
+        dataset = sources.import_export(
+            arguments.mapping, arguments.source, arguments.to, as_of=as_of, progress=progress, **options
+        )
     for file in dataset["files"]:
         counts = f"{file['accepted']:,} accepted + {file['quarantined']:,} quarantined + {file['duplicates']:,} duplicates"
         print(f"{file['file']} → {file['table']}: {file['read']:,} read = {counts}")
-        for why in (one for one in dataset.get("quarantined", []) if one["table"] == file["table"]):
-            print(f"  {why['n']:,} {why['code']}: {why['reason']}")
-    print(f"wrote {arguments.to}, known until {dataset['known_until']}")
+        for currency, total in file.get("amount", {}).get("read", {}).items():
+            parts = (file["amount"][part].get(currency, "0.00") for part in ("accepted", "quarantined", "duplicates"))
+            print(f"  {currency or 'no currency'} {total} read = {' + '.join(parts)}")
+    for kind, meaning in (("quarantined", "reason"), ("remarks", "meaning")):
+        for why in dataset[kind]:
+            print(f"  {why['table']}: {why['n']:,} {why['code']}: {why[meaning]}")
+    if dataset.get("is_unchanged"):
+        print(f"{arguments.to} holds this very import already: nothing was changed")
+    else:
+        print(f"wrote {arguments.to}, known until {dataset['known_until']}")
     missing = [name for name in tables.TABLES if not (arguments.to / f"{name}.parquet").exists()]
     if missing:
         print(f"not in this export: {', '.join(missing)}; the notebooks say so where such a number would stand")
     if not dataset["tracked"]:
-        print("no history of changes: nothing can be said as of an earlier day that the current state does not tell")
+        print("no history of changes: nothing can be said as of an earlier day that the current state does not tell;")
+        print("`revops snapshot` in place of `revops import` keeps dated copies, so that history begins today")
     quarter = periods.quarter_of(periods.day(dataset["known_until"]), dataset["fiscal_year_end"])
     print(f"next: revops run {quarter} --data {arguments.to} --out runs/{Path(arguments.to).name}")
     return 0
+
+
+def _explain(dataset: dict[str, Any]) -> int:
+    """How every column of an export is read; nothing is written."""
+    for file in dataset["files"]:
+        if "columns" not in file:
+            continue
+        read_as = ", ".join(f"{key} {value!r}" for key, value in file.get("read_as", {}).items())
+        print(
+            f"\n{file['file']} → {file['table']} ({file['read']:,} rows, {file['quarantined']:,} would be set aside) {read_as}"
+        )
+        for column, written in file["columns"].items():
+            how = file.get("notation", {}).get(column, "")
+            print(f"  {column:<20} ← {written}{f'  ({how})' if how else ''}")
+        for column, value in file.get("constants", {}).items():
+            print(f"  {column:<20} = {value!r} in every row")
+        if file.get("lacking"):
+            print(f"  not in the file:     {', '.join(file['lacking'])}")
+        if file.get("unmapped"):
+            print(f"  read by nothing:     {', '.join(file['unmapped'])}")
+    for why in dataset["quarantined"]:
+        print(f"{why['table']}: {why['n']:,} {why['code']}: {why['reason']}")
+    for table in dataset["optional"]:
+        print(f"{table['table']}: not in this export (looked for {', '.join(table['file'])})")
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """What is being done, on one line of a terminal; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda line: None
+        return
+    try:
+        yield lambda line: print(f"\r\x1b[K{line} …", end="", file=sys.stderr, flush=True)
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -1,14 +1,15 @@
 """The inlet: the only room that reads source files, mappings and datasets.
 
-In the order data flows: `config` reads YAML, `mapping` understands a mapping file, `delimited` turns a file into
-records of text, `cast` turns text into canonical types, `checks` says what is wrong with a row, `reconcile` keeps the
-books, `history` adds the creation rows a history lacks, `exports` imports a whole export, `dataset` reads canonical
-tables back.
+In the order data flows: `config` reads YAML, `profile` and `mapping` understand a mapping file, `members` finds the tables of
+an export and `delimited` and `landed` turn each into `records` of text, `sniff` decides how numbers and dates are written,
+`cast` turns text into canonical types, `checks` says what is wrong with a row and `remarks` what is remarkable (`codes`: by
+which code), `loading` takes a file through all of it, `reconcile` keeps the books, `history` and `copies` give the history
+one shape, `exports` imports a whole export, `dataset` reads canonical tables back.
 """
 
 from .config import read_yaml
 from .dataset import QUARANTINE, check, read_dataset, read_table
-from .exports import import_export
+from .exports import explain, import_export
 from .reconcile import IntegrityError
 
-__all__ = ["QUARANTINE", "IntegrityError", "check", "import_export", "read_dataset", "read_table", "read_yaml"]
+__all__ = ["QUARANTINE", "IntegrityError", "check", "explain", "import_export", "read_dataset", "read_table", "read_yaml"]

@@ -1,7 +1,4 @@
-"""What can be wrong with a row of an export: the codes, what they mean, and the checks that need more than one column.
-
-A row is set aside once, for the first reason found; the checks run from "cannot be a row" to "contradicts itself".
-"""
+"""What is wrong with the rows of a table: the checks run from "cannot be a row" to "contradicts itself"."""
 
 from __future__ import annotations
 
@@ -10,33 +7,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from .. import periods, tables
-from .cast import MAX_AMOUNT
-from .mapping import fold
+from .. import money, periods, tables
+from .cast import currency_written
+from .codes import MAX_TEXT, ROWS, unknown
+from .mapping import FLAGS, fold
 
-MAX_TEXT = 4096
-IGNORED = "W_FIELD_IGNORED"  # kept in the quarantine, but not a fault of the export
-CODES = {
-    "E_FIELD_COUNT": "the row has more or fewer fields than the header",
-    "E_CONTROL_CHAR": "a control character in a text",
-    "E_TEXT_TOO_LONG": f"a text of more than {MAX_TEXT} characters",
-    "E_REQUIRED_MISSING": "a required value is missing",
-    "E_ID_SCIENTIFIC": "an id a spreadsheet turned into a number such as 6.05E+12; digits are lost",
-    "E_STAGE_UNKNOWN": "the stage is not in the list of stages",
-    "E_AMOUNT_FORMAT": "not an amount with at most two decimals, written as the profile says",
-    "E_AMOUNT_RANGE": f"an amount beyond {MAX_AMOUNT}",
-    "E_CURRENCY_UNKNOWN": "not a three-letter currency code",
-    "E_DATE_FORMAT": "not a date written as the profile says, year with four digits",
-    "E_DATE_RANGE": "a date outside the profile's date_window",
-    "E_TIME_NONEXISTENT": "a local time skipped when the clocks went forward",
-    "E_TIME_AMBIGUOUS": "a local time that came twice when the clocks went back",
-    "E_VALUE_FORMAT": "not a value this column can hold",
-    "E_STATE_CONFLICT": "the status contradicts the stage",
-    "E_AMOUNT_MISSING_WON": "a won deal without amount",
-    "E_CLOSE_BEFORE_CREATE": "closed before it was created",
-    "E_DUP_CONFLICT": "the same key with different content",
-    IGNORED: "a change of a field that no analysis reads",
-}
 _SCIENTIFIC = r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,}"
 _CONTROL = "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\x00"
 
@@ -61,15 +36,16 @@ class Findings:
 
         What would be `valid` is added where the code itself does not tell.
         """
-        told = f"{CODES[code]}; valid: {valid}" if code == "E_VALUE_FORMAT" and valid else CODES[code]
+        told = f"{ROWS[code]}; valid: {valid}" if code == "E_VALUE_FORMAT" and valid else ROWS[code]
         self.add(mask, code, lambda row: f"{column} {str(text.iat[row])[:80]!r}: {told}")
 
 
 def valid_values(column: tables.Column) -> str:
     """What a column can hold, in words; empty where the kind of column has a code of its own."""
     words = {
-        "share": "a number from 0 to 1 such as 0.6",
+        "share": "a share such as 0.6 or 60 %; `percent` in the mapping says that 60 stands for 60 %",
         "integer": "a whole number",
+        "rate": "a rate above 0 such as 0.9",
         "bool": "yes or no",
         "quarter": "a fiscal quarter such as 2026Q3",
         "choice": ", ".join(column.choices),
@@ -92,21 +68,66 @@ def check_ids(findings: Findings, table: str, text: pd.DataFrame) -> None:
             findings.value(_true(text[column].str.fullmatch(_SCIENTIFIC)), "E_ID_SCIENTIFIC", column, text[column])
 
 
-def check_required(findings: Findings, table: str, text: pd.DataFrame) -> None:
-    """Required columns that are empty; a deal's stage when it decides the status; a currency where money stands."""
+def check_required(findings: Findings, table: str, text: pd.DataFrame, more: tuple[str, ...]) -> None:
+    """Required columns that are empty, and `more` of them; a deal's stage when it decides the status; a currency with money."""
     spec = tables.TABLES[table]
     required = [column.name for column in spec.columns if column.required and column.name in text]
-    if table == "opportunities" and "status" not in text:
+    if table == "opportunities" and not {"status", "is_won"} & set(text):
         required.append("stage")
-    for column in required:
+    for column in [*required, *(column for column in more if column in text)]:
         _missing(findings, column, (text[column].isna() | (text[column].str.strip() == "")).to_numpy())
-    for money in (column.name for column in spec.columns if column.kind == "money"):
-        if money in text and "currency" in text:
-            _missing(findings, "currency", (text[money].notna() & text["currency"].isna()).to_numpy())
+    for name in (column.name for column in spec.columns if column.kind == "money"):
+        if name in text and "currency" in text:
+            _missing(findings, "currency", (text[name].notna() & text["currency"].isna()).to_numpy())
 
 
 def _missing(findings: Findings, column: str, mask: np.ndarray) -> None:
     findings.add(mask, "E_REQUIRED_MISSING", lambda row: f"{column} is missing")
+
+
+def check_stages(findings: Findings, text: pd.DataFrame, stages: dict[str, str]) -> None:
+    unlisted = (text["stage"].notna() & ~text["stage"].isin(stages)).to_numpy()
+    findings.value(unlisted, "E_STAGE_UNKNOWN", "stage", text["stage"])
+
+
+def check_currencies(findings: Findings, column: str, text: pd.DataFrame, currency: pd.Series) -> None:
+    """A sign beside an amount must be the row's currency; a currency without a smaller unit has no decimals."""
+    written = currency_written(text[column])
+    for sign in written.dropna().unique():
+        meant = money.SIGNS.get(sign, {sign})
+        conflict = ((written == sign) & currency.notna() & ~currency.isin(meant)).to_numpy()
+        findings.add(
+            conflict, "E_AMOUNT_FORMAT", lambda row: f"{column} {text[column].iat[row]!r}: the currency is {currency.iat[row]}"
+        )
+
+
+def check_units(findings: Findings, column: str, amount: pd.Series, currency: pd.Series) -> None:
+    whole = currency.isin(money.WHOLE)
+    if whole.any():
+        cents = (money.to_cents(amount[whole]) % 100 != 0).fillna(False).astype(bool)
+        broken = cents.reindex(amount.index, fill_value=False).to_numpy()
+        findings.add(broken, "E_AMOUNT_FORMAT", lambda row: f"{column} {amount.iat[row]}: {currency.iat[row]} has no decimals")
+
+
+def check_flags(findings: Findings, flags: pd.DataFrame, status: pd.Series) -> None:
+    """The flags "is won" and "is closed" must say the same as the status."""
+    told = status_of(flags)
+    conflict = (status.notna() & (told != status)).to_numpy()
+    findings.add(conflict, "E_STATE_CONFLICT", lambda row: f"status {status.iat[row]}, {_shown(flags, row)}")
+    if "is_won" in flags and "is_closed" in flags:
+        never = (flags["is_won"].fillna(False) & ~flags["is_closed"].fillna(False)).to_numpy()
+        findings.add(never, "E_STATE_CONFLICT", lambda row: _shown(flags, row))
+
+
+def status_of(flags: pd.DataFrame) -> pd.Series:
+    """The status that the flags tell; an empty flag is "no"."""
+    won = flags["is_won"].fillna(False).astype(bool)
+    closed = flags["is_closed"].fillna(False).astype(bool) if "is_closed" in flags else won
+    return pd.Series(np.where(won, "won", np.where(closed, "lost", "open")), index=flags.index, dtype="str")
+
+
+def _shown(flags: pd.DataFrame, row: int) -> str:
+    return ", ".join(f"{flag} {flags[flag].iat[row]}" for flag in FLAGS if flag in flags)
 
 
 def check_deals(findings: Findings, deals: pd.DataFrame, statuses: dict[str, str], timezone: str) -> None:
@@ -125,6 +146,20 @@ def check_deals(findings: Findings, deals: pd.DataFrame, statuses: dict[str, str
         "E_CLOSE_BEFORE_CREATE",
         lambda row: f"closed {deals['close_date'].iat[row]:%Y-%m-%d}, created {created.iat[row]:%Y-%m-%d}",
     )
+
+
+def check_future(findings: Findings, table: str, frame: pd.DataFrame, end: pd.Timestamp) -> None:
+    """What was recorded after the export was made: creations, changes, submissions; `end` is the instant that day ended."""
+    spec = tables.TABLES[table]
+    dated = [c.name for c in spec.columns if c.kind == "instant" and (c.name in (spec.known_at, "created_at"))]
+    for column in dated:
+        findings.value((frame[column] >= end).to_numpy(), "E_TIME_FUTURE", column, frame[column])
+
+
+def check_known(findings: Findings, table: str, column: str, frame: pd.DataFrame, known: pd.Series) -> None:
+    lost = (frame[column].notna() & ~frame[column].isin(known)).to_numpy()
+    code = unknown(str(tables.TABLES[table].column(column).references))
+    findings.value(lost, code, column, frame[column])
 
 
 def find_duplicates(findings: Findings, rows: pd.DataFrame, key: list[str]) -> np.ndarray:
@@ -151,8 +186,11 @@ def find_duplicates(findings: Findings, rows: pd.DataFrame, key: list[str]) -> n
 
 
 def stage_names(text: pd.Series, stages: dict[str, str]) -> pd.Series:
-    """Stages as the list of stages spells them; a stage that is not in the list stays as written."""
-    spelled = {fold(stage): stage for stage in stages}
+    """Stages as the list of stages spells them; a stage that is not in the list stays as written.
+
+    `stages`: every spelling that is known (names, ids) -> name.
+    """
+    spelled = {fold(spelling): name for spelling, name in stages.items()}
     written = text.dropna().unique()
     return text.map({stage: spelled.get(fold(stage), stage) for stage in written}).astype("str")
 

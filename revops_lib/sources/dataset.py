@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 
 from .. import periods, tables
-from ..errors import CannotWrite, DataRefused, RevopsError
+from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
 
 # Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it.
 QUARANTINE = ("file", "line", "table", "code", "reason", "record")
@@ -27,6 +28,7 @@ def read_dataset(directory: Path) -> dict[str, Any]:
 
     Raises DataRefused when the folder or its dataset.json is missing, damaged or incomplete.
     """
+    tables.recover(Path(directory).resolve())
     path = Path(directory) / "dataset.json"
     try:
         dataset = json.loads(path.read_text(encoding="utf-8"))
@@ -73,8 +75,49 @@ def read_table(directory: Path, name: str) -> pd.DataFrame:
 
 def quarantine_csv(rejected: pd.DataFrame) -> str:
     """The quarantine as CSV for a spreadsheet: everything quoted, and no cell that a spreadsheet would compute."""
-    harmless = rejected.apply(lambda column: column.astype("str").str.replace(r"^(?=[=+\-@])", "'", regex=True))
+    harmless = rejected.apply(lambda column: column.astype("str").str.replace(r"^(?='*[=+\-@])", "'", regex=True))
     return str(harmless.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n"))
+
+
+def read_fixes(path: Path) -> dict[tuple[str, str], dict[int, str]]:
+    """The records of a corrected quarantine.csv by file and table, and by the line they stand at.
+
+    Raises UsageError when the file is not a quarantine, or names a line twice with different records.
+    """
+    do = "give a quarantine.csv of this export, `record` corrected, the other columns as they were"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeError, csv.Error) as failure:
+        raise UsageError(f"cannot read the corrected quarantine: {failure}", str(path), do) from failure
+    fixes: dict[tuple[str, str], dict[int, str]] = {}
+    for row in rows:
+        given = {column: row.get(column) for column in ("file", "line", "table", "record")}
+        if None in given.values() or not str(given["line"]).isdecimal():
+            raise UsageError("not a quarantine: a row lacks file, line, table or record", str(path), do)
+        record = re.sub(r"^'(?='*[=+\-@])", "", str(given["record"]))
+        lines = fixes.setdefault((str(given["file"]), str(given["table"])), {})
+        if lines.setdefault(int(str(given["line"])), record) != record:
+            raise UsageError(f"line {given['line']} of {given['file']} is there twice", str(path), do)
+    return fixes
+
+
+def rejected_beside(directory: Path, rejected: pd.DataFrame) -> Path:
+    """Lay the rejected rows of a refused import beside the dataset folder it would have written; returns the file."""
+    path = directory.with_name(f"{directory.name}.rejected.csv")
+    tables.write_text(path, quarantine_csv(rejected))
+    return path
+
+
+def previous(directory: Path) -> dict[str, Any] | None:
+    """The dataset.json that an import would replace; None when there is none, or when a table of it is gone or damaged."""
+    try:
+        dataset = read_dataset(directory)
+        for name in (*(file["table"] for file in dataset["files"]), "quarantine"):
+            pyarrow.parquet.read_metadata(Path(directory) / f"{name}.parquet")
+    except (DataRefused, pyarrow.ArrowException, OSError, KeyError, TypeError):
+        return None
+    return dataset
 
 
 def refuse_foreign(directory: Path, name: str) -> None:

@@ -7,68 +7,75 @@ duplicate.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from .. import periods, tables
+from .. import __version__, periods, tables
 from ..errors import DataRefused, UsageError
-from . import checks, history
-from .cast import cast
-from .dataset import QUARANTINE, quarantine_csv, refuse_foreign
-from .delimited import Records, locate, original_records, read_records
-from .mapping import Mapping, TableMapping, find_column, read_mapping
-from .reconcile import MAX_REJECTED, assert_whole, file_entry, refuse_too_many, totals
+from . import copies, history, remarks
+from .codes import REMARKS, ROWS
+from .dataset import QUARANTINE, previous, quarantine_csv, read_fixes, refuse_foreign, rejected_beside
+from .loading import Loaded, Loading, load
+from .mapping import Mapping, TableMapping, read_mapping
+from .members import Member, absent, locate
+from .reconcile import MAX_REJECTED, file_entry, refuse_too_many
+
+# A table is read after those it names, so that what it names can be looked up.
+_ORDER = ("stages", "fx_rates", "account_merges", "products", "reps", "accounts", "contacts", "opportunities")
 
 
 def import_export(
-    mapping: Path, source: Path, to: Path, *, as_of: dt.date | None = None, max_rejected: float = MAX_REJECTED
+    mapping: Path,
+    source: Path,
+    to: Path,
+    *,
+    as_of: dt.date | None = None,
+    max_rejected: float = MAX_REJECTED,
+    fixed: Path | None = None,
+    keep_copy: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Import the export in folder `source`, as `mapping` describes it, into dataset folder `to`.
+    """Import the export in `source` (a folder, workbook or database), as `mapping` describes it, into dataset folder `to`.
 
     Returns the content of its dataset.json. Rejected rows go to `quarantine.parquet` and `quarantine.csv` beside the
-    tables, one row each with file, line, code, reason and original text. `as_of` is the day up to which the data is
-    known; without it the latest day an opportunity was created, closed or changed. Creation rows that the history lacks
-    are deduced (`history`). The folder is replaced as a whole or not at all; the same files give the same bytes.
+    tables, one row each with file, line, code, reason and original text; `fixed` is such a CSV with `record` corrected: each
+    of its records takes the place of the one at its line, so that it comes in exactly once. `as_of` is the day the export was
+    made: what is recorded later is rejected; without it the data are known up to the latest day an opportunity was created,
+    closed or changed. Creation rows that the history lacks are deduced (`history`); an export without history gets one from
+    the dated copies that `keep_copy` stores in the dataset (`copies`). `progress` is told what is being read.
 
-    Raises UsageError for a wrong mapping or folder or an `as_of` before the export's latest day, DataRefused for a file
-    that cannot be read without guessing or of which more than `max_rejected` of the rows are rejected (or more than 1 %
-    of the won amount; of that, too, at most `max_rejected` once a caller raises it), CannotWrite (also when `to` holds
-    a dataset of another name), and IntegrityError when accepted + quarantined + duplicates is not what was read.
+    The folder is replaced as a whole or not at all; the same files give the same bytes, and importing what is there already
+    changes nothing (`is_unchanged` in the answer).
+
+    Raises UsageError for a wrong mapping or folder, DataRefused for a file that cannot be read without guessing or of which
+    more than `max_rejected` of the rows are rejected (or more than 1 % of the won amount; of that, too, at most
+    `max_rejected` once a caller raises it; the rejected rows then lie in `<to>.rejected.csv`), CannotWrite (also when `to`
+    holds a dataset of another name), and IntegrityError when accepted + quarantined + duplicates is not what was read.
     """
-    plan = read_mapping(mapping)
-    refuse_foreign(Path(to), plan.name)
-    source = Path(source)
-    if not source.is_dir():
-        raise UsageError("the folder of the export does not exist", str(source), "correct --from")
+    plan, source, to = read_mapping(mapping), Path(source), Path(to)
+    refuse_foreign(to, plan.name)
     if not 0 <= max_rejected <= 1:
         raise UsageError(f"{max_rejected} is not a share", "max_rejected", "give a number from 0 to 1")
-    frames, entries, aliases, quarantine = {}, [], [], []
-    statuses = {entry["stage"]: entry["status"] for entry in plan.stages}
-    if plan.stages:
-        frames["stages"] = _stages(plan)
-        entries.append(file_entry(Path(mapping), Path(mapping).name, "stages", len(plan.stages), len(plan.stages), 0, 0))
-    for one in sorted(plan.tables, key=lambda entry: list(tables.TABLES).index(entry.table)):
-        path = locate(source, one.file)
-        loaded = _load(path, one, plan, statuses)
-        faults = loaded.quarantine[loaded.quarantine["code"] != checks.IGNORED]
-        refuse_too_many(path, loaded.entry["read"], faults, loaded.won, max_rejected)
-        frames[one.table] = loaded.accepted
-        entries.append(loaded.entry)
-        aliases += loaded.aliases
-        quarantine.append(loaded.quarantine)
-        if one.table == "stages":
-            statuses = dict(zip(loaded.accepted["stage"], loaded.accepted["status"], strict=True))
-    known_until = _known_until(frames, plan.timezone, mapping, as_of)
-    frames, deduced = history.with_creations(frames, plan.timezone)
+    members = _members(plan, source)
+    entries = [_entry(member, one) for one, member in members]
+    identity = _identity(Path(mapping), entries, as_of, max_rejected, fixed, keep_copy)
+    before = previous(to)
+    if before and before.get("import_id") == identity:
+        return {**before, "is_unchanged": True}
+    whole = _read(plan, members, entries, as_of, read_fixes(fixed) if fixed else {}, progress)
+    _refuse(whole, to, max_rejected)
+    known_until = _known_until(whole.frames, plan.timezone, Path(mapping), as_of)
+    frames, dated = _with_history(whole.frames, to, known_until, plan.timezone)
     for name, frame in frames.items():
         tables.check(name, frame)
-    rejected = pd.concat(quarantine, ignore_index=True)
+    kept = copies.kept(to) | (copies.copy_of(frames, known_until) if keep_copy else {})
     dataset = {
         "name": plan.name,
         "known_until": str(known_until),
@@ -76,192 +83,165 @@ def import_export(
         "fiscal_year_end": plan.fiscal_year_end,
         "currency": plan.currency,
         "tracked": history.tracked(frames),
-        **deduced,
-        "files": entries,
-        "aliases": aliases,
-        "quarantined": [
-            {"table": table, "code": code, "reason": checks.CODES[code], "n": n}
-            for (table, code), n in sorted(Counter(zip(rejected["table"], rejected["code"], strict=True)).items())
-        ],
+        **dated,
+        **whole.told,
+        "import_id": identity,
+        **({"previous": _told_before(before)} if before else {}),
+        **({"copies": sorted(Path(name).stem for name in kept)} if kept else {}),
     }
-    tables.write(Path(to), {**frames, "quarantine": rejected}, dataset, files={"quarantine.csv": quarantine_csv(rejected)})
+    rejected = whole.quarantine
+    progress(f"writing {to}")
+    tables.write(to, {**frames, "quarantine": rejected}, dataset, {"quarantine.csv": quarantine_csv(rejected), **kept})
     return dataset
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    """One file after import. `won` holds the won amount per currency: read, and quarantined, signs disregarded."""
+def explain(mapping: Path, source: Path) -> dict[str, Any]:
+    """How an import would read the export, without writing anything: `files` of the dataset.json it would write.
 
-    accepted: pd.DataFrame
-    quarantine: pd.DataFrame
-    entry: dict[str, Any]
-    aliases: list[dict[str, Any]]
-    won: dict[str, tuple[Decimal, Decimal]]
-
-
-def _load(path: Path, one: TableMapping, plan: Mapping, statuses: dict[str, str]) -> _Loaded:
-    """One file read, cast, checked and split into accepted, quarantined and duplicate rows."""
-    records, written = _text(path, one)
-    findings = checks.Findings(len(written))
-    checks.check_text(findings, written)
-    text, aliases = _counted_as(written, one, statuses)
-    checks.check_required(findings, one.table, text)
-    checks.check_ids(findings, one.table, text)
-    if one.table == "opportunities" and "stage" in text:
-        unknown = (text["stage"].notna() & ~text["stage"].isin(statuses)).to_numpy()
-        findings.value(unknown, "E_STAGE_UNKNOWN", "stage", text["stage"])
-    frame = _typed(findings, text, one, plan, statuses)
-    key = list(tables.TABLES[one.table].key)
-    if one.table == "opportunities":
-        checks.check_deals(findings, frame, statuses, plan.timezone)
-    # A number the importer itself gave to a change does not tell two changes apart.
-    compared = frame.drop(columns=[column for column in key if column == "change_no" and column not in text])
-    duplicate = checks.find_duplicates(findings, compared, [column for column in key if column in compared])
-    bad = ~findings.sound
-    if one.table == "opportunity_history" and len(bad) and (findings.code == checks.IGNORED).all():
-        raise _nothing_tracked(path, written["field"])
-    accepted = frame[~bad & ~duplicate].reset_index(drop=True)
-    entry = file_entry(path, path.name, one.table, len(frame) + len(records.odd), len(accepted),
-                   int(bad.sum()) + len(records.odd), int(duplicate.sum()))  # fmt: skip
-    if "amount" in text:
-        parts = {"read": frame, "accepted": accepted, "quarantined": frame[bad], "duplicates": frame[duplicate]}
-        entry["amount"] = {name: totals(part) for name, part in parts.items()}
-    assert_whole(entry, path)
-    won = {}
-    if one.table == "opportunities":
-        closed = (frame["status"] == "won").to_numpy()
-        size = frame.assign(amount=frame["amount"].abs())  # a credit note must not offset what is lost
-        lost = totals(size[closed & bad])
-        won = {c: (Decimal(total), Decimal(lost.get(c, "0"))) for c, total in totals(size[closed]).items()}
-    return _Loaded(accepted, _quarantine(path, one, records, findings), entry, aliases, won)
+    Each entry says, beside the counts: `columns` (canonical column: column of the file), `constants`, `lacking` (canonical
+    columns the file lacks), `unmapped` (columns of the file nothing reads), `read_as` (encoding, separator) and `notation` (how
+    numbers and dates of a column are read).
+    """
+    plan = read_mapping(mapping)
+    members = _members(plan, Path(source))
+    whole = _read(plan, members, [_entry(member, one) for one, member in members], None, {}, lambda line: None)
+    return {"name": plan.name, **whole.told, "optional": _left_out(plan, members)}
 
 
-def _nothing_tracked(path: Path, written: pd.Series) -> DataRefused:
-    """The refusal of a history without any field that is read: its field names have to be mapped."""
-    found = written.value_counts().index
-    shown = ", ".join(found[:20]) + (f" and {len(found) - 20} more" if len(found) > 20 else "")
-    what = f"no row changes a field that is read; fields found: {shown}; valid: {', '.join(tables.TRACKED)}"
-    return DataRefused(what, f"{path}, table opportunity_history", "map them under `values`")
+@dataclass
+class _Whole:
+    """All files of an export after reading. `told`: what dataset.json says of them."""
+
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    loaded: list[tuple[Member, Loaded]] = field(default_factory=list)
+    quarantine: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(QUARANTINE), dtype="str"))
+    told: dict[str, Any] = field(default_factory=dict)
 
 
-def _text(path: Path, one: TableMapping) -> tuple[Records, pd.DataFrame]:
-    """The mapped columns under canonical names, all text as written; constants and the company's own columns too."""
-    where: dict[str, int] = {}
-
-    def choose(header: list[str]) -> list[int]:
-        where.update({column: find_column(header, names, str(path)) for column, names in one.columns.items()})
-        where.update({column: find_column(header, (column,), str(path)) for column in one.extra})
-        return sorted(set(where.values()))
-
-    records = read_records(path, one.profile, choose)
-    if one.table == "opportunities" and not len(records.lines) and not records.odd:
-        raise DataRefused("the file holds a header and no rows", str(path), "export it again")
-    cells = {i: pd.Series(cell, dtype="str") for i, cell in records.cells.items()}
-    columns = {column: cells[i] for column, i in where.items()}
-    constants = {c: pd.Series([value] * len(records.lines), dtype="str") for c, value in one.constants.items()}
-    return records, pd.DataFrame({**columns, **constants})
-
-
-def _counted_as(
-    written: pd.DataFrame, one: TableMapping, statuses: dict[str, str]
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The text with spellings replaced as the mapping says, and how often each was; stages as the list spells them."""
-    text = written.copy()
-    for column, pairs in one.values.items():
-        if column in text:
-            counted = text[column].map(pairs)
-            text[column] = counted.where(text[column].isin(pairs), text[column]).replace("", None).astype("str")
-    if one.table == "opportunities" and "stage" in text:
-        text["stage"] = checks.stage_names(text["stage"], statuses)
-    aliases = []
-    for column in map(str, text):
-        changed = written[column].notna() & (text[column].isna() | (text[column] != written[column]))
-        uses = Counter(zip(written.loc[changed, column], text.loc[changed, column].fillna(""), strict=True))
-        aliases += [
-            {"table": one.table, "column": column, "written": spelling, "counted_as": counted, "n": n}
-            for (spelling, counted), n in sorted(uses.items())
-        ]
-    return text, aliases
+def _members(plan: Mapping, source: Path) -> list[tuple[TableMapping, Member]]:
+    """What feeds each table, in the order of reading. Raises DataRefused when a file that must be there is not."""
+    if not source.exists():
+        raise UsageError("the folder of the export does not exist", str(source), "correct --from")
+    order = [*_ORDER, *(name for name in tables.TABLES if name not in _ORDER)]
+    found = []
+    for one in sorted(plan.tables, key=lambda entry: order.index(entry.table)):
+        member = locate(source, one.file, one.sheet)
+        if member is None and "" not in one.optional:
+            raise absent(source, one.file)
+        if member is not None:
+            found.append((one, member))
+    if not found:
+        raise absent(source, [name for one in plan.tables for name in one.file[:1]])
+    return found
 
 
-def _typed(
-    findings: checks.Findings, text: pd.DataFrame, one: TableMapping, plan: Mapping, statuses: dict[str, str]
-) -> pd.DataFrame:
-    """The canonical table of all rows; what cannot be read is missing and has its finding."""
-    spec = tables.TABLES[one.table]
-    if one.table == "opportunity_history":
-        text = _history(findings, text, one, plan, statuses)
-    columns = {column: text[column] for column in one.extra}
-    blank = tables.empty(one.table)
-    for column in spec.columns:
-        if column.name not in text:
-            columns[column.name] = blank[column.name].reindex(text.index)
-        else:
-            read = cast(column.kind, text[column.name], one.profile, plan.timezone, column.choices)
-            for code, mask in read.wrong.items():
-                ignored = (one.table, column.name) == ("opportunity_history", "field")
-                code = checks.IGNORED if ignored else code
-                findings.value(mask, code, column.name, text[column.name], checks.valid_values(column))
-            columns[column.name] = read.values
-    if one.table == "opportunities" and "status" not in text:
-        columns["status"] = columns["stage"].map(statuses)
-    if one.table == "opportunity_history" and "change_no" not in text:
-        columns["change_no"] = pd.Series(np.arange(1, len(text) + 1))
-    return tables.conform(one.table, pd.DataFrame(columns, index=text.index))
+def _left_out(plan: Mapping, members: list[tuple[TableMapping, Member]]) -> list[dict[str, Any]]:
+    """Tables the mapping knows and the export lacks."""
+    there = [id(one) for one, _ in members]
+    return [{"table": one.table, "file": list(one.file)} for one in plan.tables if id(one) not in there]
 
 
-def _history(
-    findings: checks.Findings, text: pd.DataFrame, one: TableMapping, plan: Mapping, statuses: dict[str, str]
-) -> pd.DataFrame:
-    """Old and new values written canonically: stages as listed, amounts as 1234.50, days as 2026-09-30."""
-    text = text.copy()
-    changed = tables.TABLES["opportunity_history"].column("field")
-    fields = cast("choice", text["field"], one.profile, plan.timezone, changed.choices).values
-    for name, column, values in checks.tracked_values(text, fields):
-        rows, values = values.index.to_numpy(), values.reset_index(drop=True)
-        if name == "stage":
-            canonical = checks.stage_names(values, statuses)
-            wrong = {"E_STAGE_UNKNOWN": (canonical.notna() & ~canonical.isin(statuses)).to_numpy()}
-        else:
-            spec = tables.TABLES["opportunities"].column(name)
-            read = cast(spec.kind, values, one.profile, plan.timezone, spec.choices)
-            canonical, wrong = history.canonical_text(name, read.values), read.wrong
-        for code, mask in wrong.items():
-            everywhere = np.zeros(len(text), dtype=bool)
-            everywhere[rows[mask]] = True
-            valid = checks.valid_values(tables.TABLES["opportunities"].column(name))
-            findings.value(everywhere, code, f"{column} of {name}", text[column], valid)
-        text.loc[rows, column] = canonical.to_numpy()
-    return text
+def _entry(member: Member, one: TableMapping) -> dict[str, Any]:
+    return file_entry(member.path, member.name, one.table)
 
 
-def _quarantine(path: Path, one: TableMapping, records: Records, findings: checks.Findings) -> pd.DataFrame:
-    """Rejected rows in the order of the file, one row each, with the text the file holds at that place."""
-    width = len(records.header)
-    rows = [(*records.lines[row], findings.code[row], findings.reason[row]) for row in np.flatnonzero(~findings.sound)]
-    rows += [(first, last, "E_FIELD_COUNT", f"{n} fields, the header has {width}") for first, last, n in records.odd]
-    rows.sort(key=lambda row: row[0])
-    texts = original_records(path, one.profile, [row[:2] for row in rows]) if rows else {}
-    return pd.DataFrame(
-        [(path.name, str(first), one.table, code, reason, texts[first]) for first, _, code, reason in rows],
-        columns=list(QUARANTINE),
-        dtype="str",
-    )
+def _identity(
+    mapping: Path, entries: list[dict[str, Any]], as_of: dt.date | None, max_rejected: float, fixed: Path | None, copy: bool
+) -> str:
+    """Equal for equal files, mapping, options and library: the same import again changes nothing."""
+    parts = [__version__, mapping.read_bytes().hex(), str(as_of), str(max_rejected), str(copy)]
+    parts += [f"{entry['table']} {entry['file']} {entry['sha256']}" for entry in entries]
+    parts += [fixed.read_bytes().hex() if fixed and fixed.is_file() else ""]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _stages(plan: Mapping) -> pd.DataFrame:
-    return tables.conform("stages", pd.DataFrame(plan.stages, columns=tables.TABLES["stages"].names))
+def _read(
+    plan: Mapping,
+    members: list[tuple[TableMapping, Member]],
+    entries: list[dict[str, Any]],
+    as_of: dt.date | None,
+    fixes: dict[tuple[str, str], dict[int, str]],
+    progress: Callable[[str], None],
+) -> _Whole:
+    """Every file read, cast, checked and split into accepted, quarantined and duplicate rows."""
+    whole = _Whole()
+    loading = Loading(plan, periods.cutoff(as_of, plan.timezone) if as_of else None)
+    files, aliases, aside, remarked = [], [], [whole.quarantine], Counter[tuple[str, str]]()
+    if plan.stages and not any(one.table == "stages" for one, _ in members):
+        whole.frames["stages"] = tables.conform("stages", pd.DataFrame(plan.stages, columns=tables.TABLES["stages"].names))
+        n = len(plan.stages)
+        entry = file_entry(plan.path, plan.path.name, "stages")
+        files.append(entry | {"read": n, "accepted": n, "quarantined": 0, "duplicates": 0})
+        loading.know("stages", whole.frames["stages"])
+    for (one, member), entry in zip(members, entries, strict=True):
+        progress(f"reading {member.name} → {one.table}")
+        loaded = load(member, one, loading, entry, fixes.pop((member.name, one.table), {}))
+        frame = loaded.accepted
+        if one.table in whole.frames:
+            frame = pd.concat([whole.frames[one.table], frame], ignore_index=True)
+        whole.frames[one.table] = frame
+        loading.know(one.table, frame)
+        whole.loaded.append((member, loaded))
+        files.append(loaded.entry)
+        aliases += loaded.aliases
+        aside.append(loaded.quarantine)
+        remarked.update(loaded.remarks)
+    if fixes:
+        file, table = next(iter(fixes))
+        raise UsageError(f"the corrected quarantine names {file} → {table}, which was not read", "--fixed", "correct `file`")
+    remarked.update(remarks.of_history(whole.frames))
+    remarked.update(remarks.of_currencies(whole.frames, plan.currency))
+    whole.quarantine = pd.concat(aside, ignore_index=True)
+    counted = Counter(zip(whole.quarantine["table"], whole.quarantine["code"], strict=True))
+    whole.told = {
+        "files": files,
+        "aliases": aliases,
+        "quarantined": [{"table": t, "code": c, "reason": ROWS[c], "n": n} for (t, c), n in sorted(counted.items())],
+        "remarks": [{"table": t, "code": c, "meaning": REMARKS[c], "n": n} for (t, c), n in sorted(remarked.items()) if n],
+    }
+    return whole
+
+
+def _refuse(whole: _Whole, to: Path, max_rejected: float) -> None:
+    """DataRefused for the first file too much of which is rejected; the rejected rows of all are then laid beside `to`."""
+    try:
+        for member, loaded in whole.loaded:
+            faults = loaded.quarantine[loaded.quarantine["code"].str.startswith("E_")]
+            refuse_too_many(member.where, loaded.entry["read"], faults, loaded.won, max_rejected)
+    except DataRefused as refusal:
+        beside = rejected_beside(to, whole.quarantine)
+        do = f"correct the export or the mapping, or the records in {beside} (then --fixed {beside.name}), or {refusal.do}"
+        raise DataRefused(refusal.what, refusal.where, do) from refusal
+
+
+def _with_history(
+    frames: dict[str, pd.DataFrame], to: Path, known_until: dt.date, timezone: str
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The tables with the history that dated copies give an export without one, and the creation rows a history lacks."""
+    if "opportunity_history" not in frames and "opportunities" in frames:
+        frames, dated = copies.with_history(frames, to, known_until, timezone)
+        if dated:
+            return frames, dated
+    return history.with_creations(frames, timezone)
+
+
+def _told_before(before: dict[str, Any]) -> dict[str, Any]:
+    """What the next quality report needs of the import that is being replaced."""
+    counts: Counter[str] = Counter()
+    won: dict[str, Decimal] = {}
+    for file in before["files"]:
+        counts[file["table"]] += file["accepted"]
+        for currency, amount in file.get("amount", {}).get("accepted", {}).items():
+            won[currency] = won.get(currency, Decimal(0)) + Decimal(amount)
+    amounts = {currency: str(amount) for currency, amount in sorted(won.items())}
+    return {"known_until": before["known_until"], "accepted": dict(sorted(counts.items())), "amount": amounts}
 
 
 def _known_until(frames: dict[str, pd.DataFrame], timezone: str, mapping: Path, as_of: dt.date | None) -> dt.date:
-    """The day up to which the data is known: the given one, else the export's latest; never earlier than that."""
-    latest = _latest_day(frames, timezone)
-    known = as_of or latest
+    """The day up to which the data is known: the given one, else the export's latest."""
+    known = as_of or _latest_day(frames, timezone)
     if known is None:
         raise UsageError("the export does not say up to which day it is known", str(mapping), "give --as-of YYYY-MM-DD")
-    if latest is not None and known < latest:
-        do = f"leave --as-of out and give it to `revops run`, or give {latest}"
-        raise UsageError(f"the export reaches to {latest}, asked as of {known}", str(mapping), do)
     return known
 
 

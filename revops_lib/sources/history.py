@@ -1,7 +1,8 @@
-"""Creation rows for a history that logs changes only: what a field was at first follows from its first change.
+"""The history of opportunities in one shape, whatever the source keeps: one row per change of one field.
 
-Many CRMs keep "field, old value, new value" and no row for the creation of a record. Without creation rows a deal would
-not exist before its first change.
+Some sources write what every field was from a moment on (`unfolded` keeps what changed), some write when each stage was
+entered, some log changes only. Without creation rows a deal would not exist before its first change; what a field was at
+first follows from that change (`with_creations`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from .. import periods, tables
+from .codes import refusal
+from .mapping import fold
 
 
 def canonical_text(field: str, values: pd.Series) -> pd.Series:
@@ -26,6 +29,48 @@ def tracked(frames: dict[str, pd.DataFrame]) -> list[str]:
         return []
     seen = set(frames["opportunity_history"]["field"])
     return [name for name in tables.TRACKED if name in seen]
+
+
+def unfolded(rows: pd.DataFrame, fields: list[str], entered: str, stages: dict[str, str]) -> pd.DataFrame:
+    """A history as one row per change of one field, in order of time.
+
+    `rows` hold, besides the columns of a history, one column per field of `fields` with its value from `changed_at` on, or one
+    column per stage, called `entered` and the stage, with the instant it was entered (`stages`: every spelling -> name, in
+    order); rows of neither kind are changes already. A value equal to the one before is no change. Raises DataRefused for an
+    entered stage that is not listed.
+    """
+    spec = tables.TABLES["opportunity_history"]
+    if entered:
+        parts = [_entries(rows, str(column), entered, stages) for column in rows if column not in spec.names]
+    elif fields:
+        parts = [_values(rows, field) for field in fields if field in rows]
+    else:
+        return rows
+    long = pd.concat([part for part in parts if len(part)] or [tables.empty(spec.name)], ignore_index=True)
+    if long.empty:
+        return tables.empty(spec.name)
+    long = long.sort_values(["changed_at", "order"], kind="stable", ignore_index=True)
+    before = long.groupby(["opportunity_id", "field"], sort=False)["new_value"]
+    long["old_value"] = before.shift()
+    is_first = before.cumcount() == 0
+    same = (long["new_value"] == long["old_value"]) | (long["new_value"].isna() & long["old_value"].isna())
+    return tables.conform(spec.name, long[~same.fillna(False) | (is_first & long["new_value"].notna())].drop(columns="order"))
+
+
+def _values(rows: pd.DataFrame, field: str) -> pd.DataFrame:
+    part = rows[["opportunity_id", "changed_at", "changed_by"]]
+    return part.assign(field=field, new_value=canonical_text(field, rows[field]), order=range(len(rows)))
+
+
+def _entries(rows: pd.DataFrame, column: str, entered: str, stages: dict[str, str]) -> pd.DataFrame:
+    names = {fold(spelling): name for spelling, name in stages.items()}
+    stage = fold(column).removeprefix(fold(entered))
+    at = rows.loc[rows[column].notna(), ["opportunity_id", column]].rename(columns={column: "changed_at"})
+    if len(at) and stage not in names:
+        what = f"column {column} dates the stage {stage!r}, which is not listed"
+        raise refusal("E_STAGE_UNKNOWN", what, "table opportunity_history", "list it under stages")
+    order = list(names).index(stage) if stage in names else 0
+    return at.assign(field="stage", new_value=names.get(stage), order=order, changed_by=None)
 
 
 def with_creations(frames: dict[str, pd.DataFrame], timezone: str) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
@@ -68,4 +113,5 @@ def _creations(deals: pd.DataFrame, history: pd.DataFrame, fields: list[str]) ->
         parts.append(pd.DataFrame(row).assign(field=field, position=position)[lacking])
     if not parts:
         return tables.empty("opportunity_history")
-    return pd.concat(parts).sort_values(["changed_at", "opportunity_id", "position"], ignore_index=True)
+    rows = pd.concat(parts).sort_values(["changed_at", "opportunity_id", "position"], ignore_index=True)
+    return rows.drop(columns="position")

@@ -1,55 +1,67 @@
 """A mapping file: which column of an export feeds which canonical column. Edited by an analyst, no code.
 
 `read_mapping` refuses everything it does not understand and names the nearest valid word, so that a typing error never
-becomes an empty column.
+becomes an empty column. A question mark after a table or column says that an export may lack it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .. import periods, tables
-from ..errors import DataRefused, RevopsError, UsageError, nearest
+from .. import money, periods, tables
+from ..errors import UsageError, nearest
+from .codes import refusal
 from .config import read_yaml
+from .profile import Profile, read_profile
 
-_TOP = ("name", "currency", "timezone", "fiscal_year_end", "profile", "stages", "tables")
-_TABLE = ("file", "columns", "values", "constants", "extra", "profile")
+_TOP = ("name", "currency", "currencies", "timezone", "fiscal_year_end", "profile", "fx", "stages", "tables")
+_TABLE = ("file", "sheet", "columns", "values", "constants", "extra", "profile", "percent", "skip", "required", "must_exist",
+          "fields", "entered")  # fmt: skip
 _STAGE = ("stage", "position", "status", "probability")
-# Required columns that can follow from others: the status from the stage, the order of changes from the file.
-_DERIVED = {("opportunities", "status"): "stage", ("opportunity_history", "change_no"): "changed_at"}
-_PREFIX = re.compile(r"^(?:properties__|property_)")
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How a file writes text, numbers and dates."""
-
-    sep: str = ","
-    encoding: str = "utf-8"
-    decimal: str = "."
-    thousands: str = ""
-    date_format: str = "%Y-%m-%d"
-    datetime_format: str = ""
-    date_window: tuple[str, str] = ("2000-01-01", "2036-12-31")
+# Columns an export may have instead of the status; they are read and checked, not kept.
+FLAGS = ("is_won", "is_closed")
+_FLAGGED = ("opportunities", "stages")
+# Required columns that can follow from others: the status from the stage or the flags, the order of changes from the file.
+_DERIVED = {("opportunities", "status"): ("stage", "is_won"), ("stages", "status"): ("is_won",),
+            ("opportunity_history", "change_no"): ("changed_at",)}  # fmt: skip
+_PREFIX = re.compile(r"^(?:properties__|property_|properties_)")
 
 
 @dataclass(frozen=True)
 class TableMapping:
-    """How one canonical table is filled from one file. `columns`: canonical column -> spellings in the source."""
+    """How one canonical table is filled from one file. `columns`: canonical column -> spellings in the source.
+
+    `optional`: columns the file may lack (`""` stands for the file itself). `fields` (of a history): tracked field -> spellings
+    of the column that holds its value at each row; `entered`: how the columns begin that say when a stage was entered.
+    """
 
     table: str
-    file: str
+    file: tuple[str, ...]
     columns: dict[str, tuple[str, ...]]
-    values: dict[str, dict[str, str]]
-    constants: dict[str, str]
-    extra: tuple[str, ...]
-    profile: Profile
+    sheet: str | None = None
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    profile: Profile = field(default_factory=Profile)
+    percent: frozenset[str] = frozenset()
+    skip: dict[str, frozenset[str]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    must_exist: tuple[str, ...] = ()
+    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    entered: str = ""
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def wanted(self) -> set[str]:
+        """Every column name it looks for, folded."""
+        spellings = [*self.columns.values(), *self.fields.values(), self.extra, tuple(self.skip)]
+        return {fold(spelling) for several in spellings for spelling in several}
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ class Mapping:
     path: Path
     name: str
     currency: str
+    currencies: frozenset[str]
     timezone: str
     fiscal_year_end: str
     stages: list[dict[str, Any]]
@@ -72,22 +85,25 @@ def read_mapping(path: Path) -> Mapping:
         _text(content[key], f"{path}, {key}")
     _check_company(content, path)
     profile = content.get("profile") or {}
-    mapped = [
-        _table_mapping(path, name, entry, profile, content["currency"])
-        for name, entry in _mapping(content["tables"], f"{path}, tables").items()
-    ]
+    mapped = []
+    for name, entry in _mapping(content["tables"], f"{path}, tables").items():
+        for one in entry if isinstance(entry, list) else [entry]:
+            mapped.append(_table_mapping(path, name, one, profile, content["currency"]))
     if not mapped:
         raise UsageError("no table is mapped", f"{path}, tables", nearest("", tables.TABLES))
-    names = {entry.table for entry in mapped}
     stages = _stages(content.get("stages") or [], path)
-    if "opportunities" in names and not stages and "stages" not in names:
+    there = next((one for one in mapped if one.table == "stages"), None)
+    if "opportunities" in {one.table for one in mapped} and not stages and not there:
         raise UsageError("the stages of the sales process are missing", f"{path}, stages", "list stage, position, status")
-    if stages and "stages" in names:
+    if stages and there and "" not in there.optional:
         raise UsageError("stages are given twice", f"{path}, stages and tables.stages", "keep one of them")
+    if content.get("fx"):
+        mapped.append(_fx(path, content))
     return Mapping(
         path,
         content["name"],
         content["currency"],
+        frozenset(content.get("currencies") or money.CURRENCIES),
         content["timezone"],
         content["fiscal_year_end"],
         stages,
@@ -107,15 +123,22 @@ def find_column(header: Sequence[str], spellings: Iterable[str], file: str) -> i
         found = exact or [i for i, name in enumerate(header) if fold(name) == fold(spelling)]
         if len(found) > 1:
             both = ", ".join(f"{header[i]} (column {i + 1})" for i in found)
-            raise DataRefused(f"column {spelling} is there more than once: {both}", file, "rename one in the export")
+            what = f"column {spelling} is there more than once: {both}"
+            raise refusal("E_COLUMN_DUPLICATE", what, file, "rename one in the export")
         if found:
             return found[0]
     shown = ", ".join(header[:20]) + (f" and {len(header) - 20} more" if len(header) > 20 else "")
-    raise DataRefused(
+    raise refusal(
+        "E_COLUMN_MISSING",
         f"column {spellings[0]} not found; looked for {' or '.join(spellings)}; present: {shown[:500]}",
         f"{file}, header line",
         "correct `columns` or `sep` in the mapping, or export again with the header",
     )
+
+
+def has_column(header: Sequence[str], spellings: Iterable[str]) -> bool:
+    """Whether `find_column` would find one."""
+    return bool({fold(spelling) for spelling in spellings} & {fold(name) for name in header})
 
 
 def fold(name: str) -> str:
@@ -124,12 +147,17 @@ def fold(name: str) -> str:
     >>> fold("Close Date"), fold("property_close_date"), fold("properties__closedate")
     ('closedate', 'closedate', 'closedate')
     """
-    return re.sub(r"[\s_]", "", _PREFIX.sub("", name.strip().lower()))
+    composed = unicodedata.normalize("NFC", name).strip().lower().replace("’", "'")
+    return re.sub(r"[\s_]", "", _PREFIX.sub("", composed))
 
 
 def _check_company(content: dict[str, Any], path: Path) -> None:
-    if not re.fullmatch("[A-Z]{3}", content["currency"]):
-        raise UsageError(f"{content['currency']!r} is not a currency code", f"{path}, currency", "write it like EUR")
+    currencies = content.get("currencies", [])
+    if not isinstance(currencies, list):
+        raise UsageError("currencies is not a list", f"{path}, currencies", "write it like [EUR, USD]")
+    for key, code in [("currency", content["currency"]), *(("currencies", code) for code in currencies)]:
+        if code not in money.CURRENCIES:
+            raise UsageError(f"{code!r} is not a currency code", f"{path}, {key}", "write it like EUR")
     try:
         ZoneInfo(content["timezone"])
     except (KeyError, ValueError, OSError) as failure:
@@ -140,35 +168,52 @@ def _check_company(content: dict[str, Any], path: Path) -> None:
         raise UsageError(what, f"{path}, fiscal_year_end", nearest(content["fiscal_year_end"], periods.MONTHS))
 
 
-def _table_mapping(path: Path, name: str, entry: Any, profile: dict[str, Any], currency: str) -> TableMapping:
+def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], currency: str) -> TableMapping:
+    name, is_optional = _optional(key)
     where = f"{path}, tables.{name}"
     if name not in tables.TABLES:
         raise UsageError(f"unknown table {name!r}", where, nearest(str(name), tables.TABLES))
     spec = tables.TABLES[name]
     _only(_mapping(entry, where), _TABLE, where, required=("file", "columns"))
-    columns = _mapping(entry["columns"], f"{where}.columns")
+    given = _mapping(entry["columns"], f"{where}.columns")
+    columns = {_optional(one)[0]: _spellings(value, f"{where}.columns.{one}") for one, value in given.items()}
+    may_lack = {_optional(one)[0] for one in given if _optional(one)[1]} | ({""} if is_optional else set())
     constants = _mapping(entry.get("constants") or {}, f"{where}.constants")
     values = _mapping(entry.get("values") or {}, f"{where}.values")
-    for part, keys in (("columns", columns), ("constants", constants), ("values", values)):
-        for key in keys:
-            if key not in spec.names:
-                raise UsageError(f"unknown column {key!r} of {name}", f"{where}.{part}", nearest(str(key), spec.names))
-    for key in set(columns) & set(constants):
-        raise UsageError(f"{key} is given twice", f"{where}.columns and {where}.constants", "keep one of them")
+    fields, fields_may_lack = _history_fields(name, entry, where)
+    valid = [*spec.names, *(FLAGS if name in _FLAGGED else ())]
+    parts = {"columns": columns, "constants": constants, "values": values, "required": entry.get("required") or [],
+             "must_exist": entry.get("must_exist") or [], "percent": entry.get("percent") or []}  # fmt: skip
+    for part, names in parts.items():
+        if not isinstance(names, dict | list):
+            raise UsageError(f"{part} is not a list of columns", f"{where}.{part}", "write it like [owner_id]")
+        for one in names:
+            allowed = [*valid, *fields] if part == "values" else valid
+            if one not in allowed:
+                raise UsageError(f"unknown column {one!r} of {name}", f"{where}.{part}", nearest(str(one), allowed))
+    for one in set(columns) & set(constants):
+        raise UsageError(f"{one} is given twice", f"{where}.columns and {where}.constants", "keep one of them")
+    for one in parts["must_exist"]:
+        if not spec.column(one).references:
+            raise UsageError(f"{one} refers to no other table", f"{where}.must_exist", "leave it out")
     # Money without a currency is not money: what the table does not say, the company's currency does.
     if "currency" in spec.names and "currency" not in columns:
         constants = {"currency": currency, **constants}
-    missing = [c.name for c in spec.columns if c.required and not _is_filled(name, c.name, columns, constants)]
+    filled = {*columns, *constants, *({"field", "changed_at"} if fields or entry.get("entered") else ())}
+    missing = [c.name for c in spec.columns if c.required and not _is_filled(name, c.name, filled)]
     if missing:
         raise UsageError(f"required columns of {name} are not mapped: {', '.join(missing)}", f"{where}.columns", "map them")
-    extra = _spellings(entry.get("extra") or [], f"{where}.extra") if entry.get("extra") else ()
+    extra_key = "extra"
+    extra = _spellings(entry[extra_key], f"{where}.extra") if entry.get(extra_key) else ()
     for column in extra:
         if column in spec.names:
             raise UsageError(f"{column!r} is a column of {name} already", f"{where}.extra", "map it under columns")
+    own = _mapping(entry.get("profile") or {}, f"{where}.profile")
     return TableMapping(
         table=name,
-        file=_text(entry["file"], f"{where}.file"),
-        columns={key: _spellings(value, f"{where}.columns.{key}") for key, value in columns.items()},
+        file=_spellings(entry["file"], f"{where}.file"),
+        columns=columns,
+        sheet=_text(entry["sheet"], f"{where}.sheet") if "sheet" in entry else None,
         values={
             key: {
                 _text(spelling, f"{where}.values.{key}"): _text(counted, f"{where}.values.{key}", empty=True)
@@ -178,55 +223,55 @@ def _table_mapping(path: Path, name: str, entry: Any, profile: dict[str, Any], c
         },
         constants={key: _text(value, f"{where}.constants.{key}") for key, value in constants.items()},
         extra=extra,
-        profile=_profile(
-            {**_mapping(profile, f"{path}, profile"), **_mapping(entry.get("profile") or {}, f"{where}.profile")}, where
-        ),
+        profile=read_profile({**_mapping(profile, f"{path}, profile"), **own}, where),
+        percent=frozenset(parts["percent"]),
+        skip=_skip(entry, where),
+        required=tuple(parts["required"]),
+        must_exist=tuple(parts["must_exist"]),
+        fields=fields,
+        entered=_text(entry.get("entered", ""), f"{where}.entered", empty=True),
+        optional=frozenset(may_lack | fields_may_lack),
     )
 
 
-def _is_filled(table: str, column: str, columns: dict[str, Any], constants: dict[str, Any]) -> bool:
-    given = {*columns, *constants}
-    return column in given or _DERIVED.get((table, column)) in given
+def _optional(key: Any) -> tuple[str, bool]:
+    return str(key).removesuffix("?"), str(key).endswith("?")
 
 
-def _profile(entry: dict[str, Any], where: str) -> Profile:
-    where = f"{where}, profile"
-    _only(entry, Profile.__dataclass_fields__, where)
-    window = entry.get("date_window", Profile.date_window)
-    try:
-        if len(window) != 2 or periods.day(window[0]) > periods.day(window[1]):
-            raise ValueError
-        days = (periods.day(window[0]).isoformat(), periods.day(window[1]).isoformat())
-    except (RevopsError, TypeError, ValueError) as failure:
-        raise UsageError("date_window is not two days", where, "write it like [2000-01-01, 2036-12-31]") from failure
-    given = {key: _text(value, f"{where}.{key}", empty=True) for key, value in entry.items() if key != "date_window"}
-    profile = Profile(**given, date_window=days)
-    try:
-        "".encode(profile.encoding)
-    except LookupError as failure:
-        raise UsageError(f"unknown encoding {profile.encoding!r}", where, "such as utf-8, cp1252 or utf-16") from failure
-    _check_formats(profile, where)
-    if len(profile.sep) != 1 or profile.sep in '"\r\n':
-        raise UsageError(f"sep {profile.sep!r} is not one character", where, 'such as "," or ";" or "\\t"')
-    if profile.decimal not in (".", ",") or profile.thousands not in ("", ".", ",", " ", "'"):
-        raise UsageError("decimal or thousands is unknown", where, "decimal: . or ,   thousands: . or , or a space or '")
-    if profile.decimal == profile.thousands:
-        raise UsageError("decimal and thousands are the same character", where, "they must differ")
-    return profile
+def _history_fields(name: str, entry: dict[str, Any], where: str) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """The columns of a history that hold the value of a field at each row, and which of them an export may lack."""
+    given = _mapping(entry.get("fields") or {}, f"{where}.fields")
+    for key in ("fields", "entered"):
+        if entry.get(key) and name != "opportunity_history":
+            raise UsageError(f"{key} belongs to opportunity_history", f"{where}.{key}", "leave it out")
+    fields = {_optional(one)[0]: _spellings(value, f"{where}.fields.{one}") for one, value in given.items()}
+    for one in fields:
+        if one not in tables.TRACKED:
+            raise UsageError(f"{one!r} is no field that changes", f"{where}.fields", nearest(one, tables.TRACKED))
+    return fields, {_optional(one)[0] for one in given if _optional(one)[1]}
 
 
-def _check_formats(profile: Profile, where: str) -> None:
-    """A date format must tell year, month and day, or dates would be read as another day without a word."""
-    for key in ("date_format", "datetime_format"):
-        name = getattr(profile, key)
-        example = dt.datetime(2001, 2, 3)
-        try:
-            whole = "%z" not in name and dt.datetime.strptime(example.strftime(name), name) == example
-        except (ValueError, re.error):  # a directive written twice breaks the pattern strptime makes of it
-            whole = False
-        if name and not whole:
-            what = f"{key} {name!r} does not give year, month and day once each"
-            raise UsageError(what, where, "write it like %d/%m/%Y %H:%M; times with an offset need no format")
+def _skip(entry: dict[str, Any], where: str) -> dict[str, frozenset[str]]:
+    """Rows the mapping leaves out: column of the source -> values; the empty text stands for a missing value."""
+    skip = {}
+    for column, values in _mapping(entry.get("skip") or {}, f"{where}.skip").items():
+        several = values if isinstance(values, list) else [values]
+        skip[str(column)] = frozenset(fold(_text(value, f"{where}.skip.{column}", empty=True)) for value in several)
+    return skip
+
+
+def _is_filled(table: str, column: str, filled: set[str]) -> bool:
+    return column in filled or any(other in filled for other in _DERIVED.get((table, column), ()))
+
+
+def _fx(path: Path, content: dict[str, Any]) -> TableMapping:
+    """The table of exchange rates, a file beside the plans: currency, month, rate into the company's currency."""
+    file = (path.parent / _text(content["fx"], f"{path}, fx")).resolve()
+    if not file.is_file():
+        raise UsageError("the file of exchange rates does not exist", f"{path}, fx: {file}", "correct the path")
+    rate = (f"rate_to_{content['currency'].lower()}", "rate")
+    columns = {"currency": ("currency",), "month": ("month", "from", "date"), "rate": rate}
+    return TableMapping("fx_rates", (str(file),), columns, profile=Profile(decimal="."))
 
 
 def _stages(entries: Any, path: Path) -> list[dict[str, Any]]:

@@ -26,17 +26,14 @@ class IntegrityError(RevopsError):
     exit_code = 9
 
 
-def file_entry(
-    path: Path, file: str, table: str, read: int, accepted: int, quarantined: int, duplicates: int
-) -> dict[str, Any]:
-    """What dataset.json says about a source file: rows by where they ended, and the file's digest."""
+def file_entry(path: Path, file: str, table: str) -> dict[str, Any]:
+    """What dataset.json says about a source file before it is read: its digest, and the table it feeds."""
     try:
         with path.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as failure:
         raise DataRefused(f"cannot read the file: {failure.strerror}", str(path), "check the file") from failure
-    return {"file": file, "table": table, "read": read, "accepted": accepted, "quarantined": quarantined,
-            "duplicates": duplicates, "sha256": digest}  # fmt: skip
+    return {"file": file, "table": table, "sha256": digest}
 
 
 def totals(frame: pd.DataFrame) -> dict[str, str]:
@@ -51,21 +48,21 @@ def totals(frame: pd.DataFrame) -> dict[str, str]:
     return {row["currency"]: str(row["amount_sum"]) for row in sorted(sums, key=lambda row: row["currency"])}
 
 
-def assert_whole(entry: dict[str, Any], path: Path) -> None:
+def assert_whole(entry: dict[str, Any], where: str) -> None:
     """accepted + quarantined + duplicates = read, in rows and in money per currency."""
     parts = ("accepted", "quarantined", "duplicates")
     if sum(entry[part] for part in parts) != entry["read"]:
-        raise IntegrityError("rows were lost or invented", f"{path}: {entry}", "do not use this import; report it")
+        raise IntegrityError("rows were lost or invented", f"{where}: {entry}", "do not use this import; report it")
     amounts = entry.get("amount", {})
     for currency in {currency for part in amounts.values() for currency in part}:
         total = sum(Decimal(amounts[part].get(currency, "0")) for part in parts)
         if total != Decimal(amounts["read"].get(currency, "0")):
             what = f"amounts in {currency} do not sum to what was read"
-            raise IntegrityError(what, f"{path}: {amounts}", "do not use this import; report it")
+            raise IntegrityError(what, f"{where}: {amounts}", "do not use this import; report it")
 
 
 def refuse_too_many(
-    path: Path, read: int, faults: pd.DataFrame, won: dict[str, tuple[Decimal, Decimal]], max_rejected: float
+    where: str, read: int, faults: pd.DataFrame, won: dict[str, tuple[Decimal, Decimal]], max_rejected: float
 ) -> None:
     """DataRefused when more than `max_rejected` of the rows, or too much of the won amount, is rejected.
 
@@ -86,8 +83,8 @@ def refuse_too_many(
             needed = max(needed, Fraction(lost) / Fraction(total), Fraction(str(MAX_REJECTED)) + Fraction(1, 100))
     if problems:
         share = math.ceil(needed * 100) / 100
-        do = f"correct the export or the mapping, or allow it with --max-rejected {share:g}"
-        raise DataRefused("; ".join([*problems, *_by_code(faults)]), str(path), do)
+        do = f"allow it with --max-rejected {share:g}"
+        raise DataRefused("; ".join([*problems, *_by_code(faults)]), where, do)
 
 
 def _by_code(faults: pd.DataFrame) -> Iterator[str]:

@@ -1,0 +1,97 @@
+"""What is remarkable about rows that are accepted: nothing is rejected or changed for it, every remark is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from .. import tables
+
+_EMAIL = r"[\w.+-]+@[\w-]+\.\w+"
+_PHONE = r"(?<!\w)(?:\+|00?)\d(?:[ .()/-]{0,2}\d){7,13}(?!\w)"
+_PEOPLE = ("reps", "contacts")  # whose names and addresses are what the table is for
+
+
+def of_rows(table: str, frame: pd.DataFrame, text: pd.DataFrame) -> dict[str, int]:
+    """Remarks on the accepted rows of one file, by code; `text` is what was written."""
+    texts = [c.name for c in tables.TABLES[table].columns if c.kind == "text" and c.name in text]
+    found = {"W_MOJIBAKE": _any(text, texts, _is_mojibake)}
+    if table not in _PEOPLE:
+        found["W_PII"] = _any(text, texts, _is_personal)
+    if table == "opportunities":
+        amount, status = frame["amount"], frame["status"]
+        found["W_AMOUNT_NEGATIVE"] = int((amount < 0).fillna(False).sum())
+        found["W_AMOUNT_MISSING"] = int((amount.isna() & (status == "open")).sum()) if "amount" in text else 0
+        found["W_AMOUNT_ZERO_WON"] = int(((amount == 0).fillna(False) & (status == "won")).sum())
+    return found
+
+
+def of_history(frames: dict[str, pd.DataFrame]) -> Counter[tuple[str, str]]:
+    """Remarks on what the history says, by table and code: gaps and ignored fields in rows, the others in opportunities."""
+    found: Counter[tuple[str, str]] = Counter()
+    if "opportunity_history" not in frames:
+        return found
+    history = frames["opportunity_history"]
+    tracked = history[history["field"].isin(tables.TRACKED)]
+    name = "opportunity_history"
+    found[name, "W_FIELD_IGNORED"] = len(history) - len(tracked)
+    ordered = tracked.sort_values(["opportunity_id", "field", "changed_at", "change_no"], kind="stable")
+    key = ordered["opportunity_id"] + "\0" + ordered["field"]
+    follows = (key == key.shift()).to_numpy()
+    before = ordered["new_value"].shift()
+    gap = follows & ordered["old_value"].notna().to_numpy() & (ordered["old_value"] != before).fillna(True).to_numpy()
+    found[name, "W_HISTORY_GAP"] = int(gap.sum())
+    stages = ordered[ordered["field"] == "stage"]
+    if "stages" in frames:
+        statuses = dict(zip(frames["stages"]["stage"], frames["stages"]["status"], strict=True))
+        status = stages["new_value"].map(statuses)
+        same = (stages["opportunity_id"] == stages["opportunity_id"].shift()).to_numpy()
+        again = same & (status == "open").to_numpy() & status.shift().isin(["won", "lost"]).to_numpy()
+        found[name, "W_REOPENED"] = int(stages.loc[again, "opportunity_id"].nunique())
+    if "opportunities" in frames:
+        last = stages.drop_duplicates("opportunity_id", keep="last").set_index("opportunity_id")["new_value"]
+        deals = frames["opportunities"].set_index("opportunity_id")["stage"]
+        both = pd.concat([deals, last], axis=1, keys=["now", "last"], join="inner").dropna()
+        found[name, "W_HISTORY_MISMATCH"] = int((both["now"] != both["last"]).sum())
+    return found
+
+
+def of_currencies(frames: dict[str, pd.DataFrame], currency: str) -> Counter[tuple[str, str]]:
+    """Opportunities whose amount no exchange rate up to their close date converts; nothing where no rates are declared."""
+    if "fx_rates" not in frames or "opportunities" not in frames:
+        return Counter()
+    first = frames["fx_rates"].groupby("currency")["month"].min()
+    deals = frames["opportunities"]
+    foreign = deals[deals["amount"].notna() & (deals["currency"] != currency)]
+    since = foreign["currency"].map(first)
+    lacking = since.isna() | ((foreign["status"] != "open") & (foreign["close_date"] < since))
+    return Counter({("opportunities", "W_CURRENCY_NO_RATE"): int(lacking.sum())})
+
+
+def _any(text: pd.DataFrame, columns: list[str], is_so: Callable[[pd.Series], pd.Series]) -> int:
+    """Rows in which one of the columns is so; every spelling is looked at once."""
+    hit = np.zeros(len(text), dtype=bool)
+    for column in columns:
+        unique = pd.Series(text[column].dropna().unique(), dtype="str")
+        hit |= text[column].isin(unique[is_so(unique)]).to_numpy()
+    return int(hit.sum())
+
+
+def _is_mojibake(text: pd.Series) -> pd.Series:
+    """UTF-8 that somebody read as cp1252: written back as cp1252 it is UTF-8 again."""
+    suspicious = text.str.contains("[ÂÃÅâ][^a-zA-Z\\s]", regex=True)
+    return suspicious & text.where(suspicious, "").map(_reads_back).astype(bool)
+
+
+def _reads_back(text: str) -> bool:
+    try:
+        return bool(text) and text.encode("cp1252").decode("utf-8") != text
+    except UnicodeError:
+        return False
+
+
+def _is_personal(text: pd.Series) -> pd.Series:
+    return text.str.contains(f"{_EMAIL}|{_PHONE}", regex=True)
