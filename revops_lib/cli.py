@@ -101,7 +101,20 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    known = [add(verbs) for add in (_add_sample, _add_import, _add_snapshot, _add_check, _add_run, _add_site, _add_doctor)]
+    known = [
+        add(verbs)
+        for add in (
+            _add_sample,
+            _add_fetch,
+            _add_mapping,
+            _add_import,
+            _add_snapshot,
+            _add_check,
+            _add_run,
+            _add_site,
+            _add_doctor,
+        )
+    ]
     if argv and not argv[0].startswith("-") and argv[0] not in known:
         raise UsageError(f"unknown command {argv[0]!r}", "revops", nearest(argv[0], known))
     return parser.parse_args(argv)
@@ -137,6 +150,29 @@ def _add_sample(verbs: Any) -> str:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same bytes (default: 1)")
     parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="1 is about 50 wins a quarter (default: 1)")
     return "sample"
+
+
+def _add_fetch(verbs: Any) -> str:
+    help_ = "fetch the tables of a CRM, what has changed since the last time (optional extra `connect`)"
+    examples = "revops fetch data/connectors/hubspot.yml --to data/raw/hubspot"
+    parser = _verb(verbs, "fetch", _fetch, help_, examples)
+    parser.add_argument(
+        "connector", type=_path, metavar="CONNECTOR.yml", help="what is asked; secrets come from the environment"
+    )
+    parser.add_argument(
+        "--to", type=_path, required=True, metavar="DIR", help="folder of the export, for `revops import --from`"
+    )
+    return "fetch"
+
+
+def _add_mapping(verbs: Any) -> str:
+    help_ = "draft a mapping for an export, with a mark at everything that is not certain"
+    examples = "revops mapping draft data/raw --to data/mappings/yours.yml"
+    parser = _verb(verbs, "mapping", _mapping, help_, examples)
+    parser.add_argument("what", choices=["draft"], metavar="draft", help="propose a mapping from headers and values")
+    parser.add_argument("files", type=_path, nargs="+", metavar="FILE", help="files of the export, or its folder")
+    parser.add_argument("--to", type=_path, metavar="MAPPING.yml", help="file to write (default: print it); never replaced")
+    return "mapping"
 
 
 def _add_import(verbs: Any) -> str:
@@ -221,6 +257,36 @@ def _sample(arguments: argparse.Namespace) -> int:
 
     sample.write(arguments.to, seed=arguments.seed, scale=arguments.scale)
     print(f"wrote {arguments.to}; what is true of this company stands in {arguments.to / 'truth.yml'}")
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    from .sources import connect
+
+    found = connect.fetch(arguments.connector, arguments.to, progress=lambda line: print(line, file=sys.stderr))
+    for member in found["members"]:
+        print(f"{member['file']}: {member['rows']:,} rows, {member['read']:,} read now")
+    for member in found["absent"]:
+        print(f"{member['member']}: {member['reason']}")
+    print(f"next: revops import data/mappings/{arguments.connector.name} --from {arguments.to} --to data/company")
+    return 0
+
+
+def _mapping(arguments: argparse.Namespace) -> int:
+    from . import tables
+    from .sources import draft
+
+    if arguments.to is not None and arguments.to.exists():
+        raise UsageError("the file exists already", str(arguments.to), "name another one in --to, or delete it first")
+    text = draft.draft(arguments.files, known=sorted((ROOT / "data" / "mappings").glob("*.yml")))
+    if arguments.to is None:
+        print(text, end="")
+        return 0
+    tables.write_text(arguments.to, text)
+    unsure = text.count("# unsure") + text.count("???")
+    print(f"wrote {arguments.to}; {unsure} lines are marked `# unsure` or `???`: look at them, then")
+    source = arguments.files[0] if arguments.files[0].is_dir() else arguments.files[0].parent
+    print(f"revops import {arguments.to} --from {source} --explain")
     return 0
 
 
