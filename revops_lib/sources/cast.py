@@ -155,6 +155,8 @@ def _plain(text: pd.Series, notation: Notation, around: str = "") -> pd.Series:
     whole = f"(?:[0-9]+|[0-9]{{1,3}}(?:{group}[0-9]{{3}})+)" if group else "[0-9]+"
     number = f"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)"
     text = text.str.strip()
+    if notation.decimal == "." and _is(text, r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]?[1-9])?").all():
+        return text
     if around:
         sign, bracket = r"[-+\u2212]?", r"\(?"
         text = text.str.replace(rf"^({sign}{bracket})\s*(?:{around})\s*({sign})(?=[0-9.,(])", r"\1\2", regex=True)
@@ -290,8 +292,12 @@ def _instants(text: pd.Series) -> pd.Series:
 
 def _microseconds(text: pd.Series, pattern: str) -> pd.Series:
     """The text that matches with two digits of hours, cut to microseconds: finer digits are beyond what a table holds."""
-    matching = text.where(_is(text, pattern)).str.replace(r"([T ])([0-9]:)", r"\g<1>0\2", regex=True)
-    return matching.str.replace(",", ".", regex=False).str.replace(r"(\.[0-9]{6})[0-9]+", r"\1", regex=True)
+    matching = text.where(_is(text, pattern))
+    unusual = matching.str.contains(r"[T ][0-9]:|[.,][0-9]").fillna(False).astype(bool)
+    if not unusual.any():
+        return matching
+    some = matching[unusual].str.replace(r"([T ])([0-9]:)", r"\g<1>0\2", regex=True).str.replace(",", ".", regex=False)
+    return matching.where(~unusual, some.str.replace(r"(\.[0-9]{6})[0-9]+", r"\1", regex=True).reindex(matching.index))
 
 
 def _is(text: pd.Series, pattern: str) -> pd.Series:

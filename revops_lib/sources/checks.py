@@ -68,11 +68,12 @@ def check_ids(findings: Findings, table: str, text: pd.DataFrame) -> None:
             findings.value(_true(text[column].str.fullmatch(_SCIENTIFIC)), "E_ID_SCIENTIFIC", column, text[column])
 
 
-def check_required(findings: Findings, table: str, text: pd.DataFrame, more: tuple[str, ...]) -> None:
-    """Required columns that are empty, and `more` of them; a deal's stage when it decides the status; a currency with money."""
+def check_required(findings: Findings, table: str, text: pd.DataFrame, more: tuple[str, ...], is_filled: bool) -> None:
+    """Required columns that are empty, and `more` of them; a deal's stage when it decides the status (unless the
+    mapping fills the status in); a currency with money."""
     spec = tables.TABLES[table]
     required = [column.name for column in spec.columns if column.required and column.name in text]
-    if table == "opportunities" and not {"status", "is_won"} & set(text):
+    if table == "opportunities" and not {"status", "is_won"} & set(text) and not is_filled:
         required.append("stage")
     for column in [*required, *(column for column in more if column in text)]:
         _missing(findings, column, (text[column].isna() | (text[column].str.strip() == "")).to_numpy())
@@ -111,8 +112,10 @@ def check_units(findings: Findings, column: str, amount: pd.Series, currency: pd
 
 def check_flags(findings: Findings, flags: pd.DataFrame, status: pd.Series) -> None:
     """The flags "is won" and "is closed" must say the same as the status."""
-    told = status_of(flags)
-    conflict = (status.notna() & (told != status)).to_numpy()
+    told, said = status_of(flags), status
+    if "is_closed" not in flags:  # "not won" may be open or lost
+        told, said = told == "won", status == "won"
+    conflict = (status.notna() & (told != said)).to_numpy()
     findings.add(conflict, "E_STATE_CONFLICT", lambda row: f"status {status.iat[row]}, {_shown(flags, row)}")
     if "is_won" in flags and "is_closed" in flags:
         never = (flags["is_won"].fillna(False) & ~flags["is_closed"].fillna(False)).to_numpy()
@@ -157,7 +160,7 @@ def check_future(findings: Findings, table: str, frame: pd.DataFrame, end: pd.Ti
 
 
 def check_known(findings: Findings, table: str, column: str, frame: pd.DataFrame, known: pd.Series) -> None:
-    lost = (frame[column].notna() & ~frame[column].isin(known)).to_numpy()
+    lost = (frame[column].notna() & ~tables.is_among(frame[column], known)).to_numpy()
     code = unknown(str(tables.TABLES[table].column(column).references))
     findings.value(lost, code, column, frame[column])
 

@@ -50,7 +50,7 @@ def with_history(
     deals = frames["opportunities"]
     states.append((known_until, _state(deals)))
     long = pd.concat([_long(state, day, timezone) for day, state in states], ignore_index=True)
-    long = long[long["opportunity_id"].isin(deals["opportunity_id"])].sort_values(
+    long = long[tables.is_among(long["opportunity_id"], deals["opportunity_id"])].sort_values(
         ["opportunity_id", "field", "changed_at"], kind="stable", ignore_index=True
     )
     group = long.groupby(["opportunity_id", "field"], sort=False)["new_value"]

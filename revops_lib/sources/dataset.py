@@ -158,7 +158,7 @@ def check(directory: Path) -> pd.DataFrame:
             if column.references not in frames:
                 continue
             known = frames[column.references][tables.TABLES[column.references].key[0]]
-            lost = frame.loc[frame[column.name].notna() & ~frame[column.name].isin(known), column.name]
+            lost = frame.loc[frame[column.name].notna() & ~tables.is_among(frame[column.name], known), column.name]
             if len(lost):
                 first = ", ".join(sorted(set(lost))[:3])
                 findings.append((name, column.name, column.references, len(lost), first))

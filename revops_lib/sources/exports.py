@@ -218,7 +218,7 @@ def _with_history(
     frames: dict[str, pd.DataFrame], to: Path, known_until: dt.date, timezone: str
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables with the history that dated copies give an export without one, and the creation rows a history lacks."""
-    if "opportunity_history" not in frames and "opportunities" in frames:
+    if not history.tracked(frames) and "opportunities" in frames:
         frames, dated = copies.with_history(frames, to, known_until, timezone)
         if dated:
             return frames, dated
@@ -255,6 +255,10 @@ def _latest_day(frames: dict[str, pd.DataFrame], timezone: str) -> dt.date | Non
     if "opportunity_history" in frames:
         days += [periods.local_day(frames["opportunity_history"]["changed_at"], timezone).max()]
     known = [day for day in days if pd.notna(day)]
+    if not known:  # no opportunity dates the export: whatever else was created does
+        dated = [(name, tables.TABLES[name].known_at) for name in frames if tables.TABLES[name].known_at]
+        instants = [frames[n][at] for n, at in dated if at and tables.TABLES[n].column(at).kind == "instant"]
+        known = [day for at in instants if pd.notna(day := periods.local_day(at, timezone).max())]
     return max(known).date() if known else None
 
 

@@ -27,7 +27,7 @@ def tracked(frames: dict[str, pd.DataFrame]) -> list[str]:
     """Fields of an opportunity that the export dates."""
     if "opportunity_history" not in frames:
         return []
-    seen = set(frames["opportunity_history"]["field"])
+    seen = set(frames["opportunity_history"]["field"].unique())
     return [name for name in tables.TRACKED if name in seen]
 
 
@@ -44,6 +44,8 @@ def unfolded(rows: pd.DataFrame, fields: list[str], entered: str, stages: dict[s
         parts = [_entries(rows, str(column), entered, stages) for column in rows if column not in spec.names]
     elif fields:
         parts = [_values(rows, field) for field in fields if field in rows]
+    elif len(rows) and rows["old_value"].isna().all():  # a log of values: each was so until the next
+        parts = [rows.assign(order=range(len(rows)))]
     else:
         return rows
     long = pd.concat([part for part in parts if len(part)] or [tables.empty(spec.name)], ignore_index=True)
@@ -101,7 +103,7 @@ def _creations(deals: pd.DataFrame, history: pd.DataFrame, fields: list[str]) ->
     change without old value is itself the creation, and so is any row up to the creation date.
     """
     logged = history.loc[history["field"] == "stage", "opportunity_id"]
-    placed = deals[deals["created_at"].notna() & deals["opportunity_id"].isin(logged)]
+    placed = deals[deals["created_at"].notna() & tables.is_among(deals["opportunity_id"], logged)]
     first = history.sort_values(["changed_at", "change_no"]).drop_duplicates(["opportunity_id", "field"])
     parts = []
     for position, field in enumerate(fields):

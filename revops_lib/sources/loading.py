@@ -51,7 +51,7 @@ class Loading:
         elif table == "account_merges":
             self.merged = _survivors(dict(zip(frame["old_id"], frame["new_id"], strict=True)))
         elif table == "opportunity_history":
-            self.dated |= set(frame["field"]) & set(tables.TRACKED)
+            self.dated |= set(frame["field"].unique()) & set(tables.TRACKED)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def load(member: Member, one: TableMapping, loading: Loading, entry: dict[str, A
     findings.add(skipped, "W_ROW_SKIPPED", lambda row: "left out as the mapping's `skip` says")
     checks.check_text(findings, written)
     text, aliases = _counted_as(written, one, loading)
-    checks.check_required(findings, one.table, text, one.required)
+    checks.check_required(findings, one.table, text, one.required, "status" in one.fill)
     checks.check_ids(findings, one.table, text)
     if one.table == "opportunities" and "stage" in text:
         checks.check_stages(findings, text, loading.stages)
@@ -107,7 +107,7 @@ def load(member: Member, one: TableMapping, loading: Loading, entry: dict[str, A
         quarantine=_quarantine(member, one, records, findings),
         entry=entry,
         aliases=aliases,
-        won=_won(frame, bad) if one.table == "opportunities" else {},
+        won=_won(frame[~skipped], bad[~skipped]) if one.table == "opportunities" else {},
         remarks=Counter({(one.table, code): n for code, n in noted.items() if n}),
     )
 
@@ -150,6 +150,11 @@ def _counted_as(written: pd.DataFrame, one: TableMapping, loading: Loading) -> t
     text = written.copy()
     if one.table == "opportunities":
         loading.aliases = one.values
+    for column, value in one.fill.items():
+        if column in text:
+            text[column] = text[column].fillna(value)
+        elif column in one.columns:
+            text[column] = pd.Series([value] * len(text), index=text.index, dtype="str")
     for column, pairs in one.values.items():
         if column in text:
             text[column] = _replaced(text[column], pairs, folded=column in _FOLDED)
@@ -164,6 +169,8 @@ def _counted_as(written: pd.DataFrame, one: TableMapping, loading: Loading) -> t
             text[spec.name] = _replaced(text[spec.name], loading.merged)
     aliases = []
     for column in map(str, text):
+        if column not in written:
+            continue
         changed = written[column].notna() & (text[column].isna() | (text[column] != written[column]))
         uses = Counter(zip(written.loc[changed, column], text.loc[changed, column].fillna(""), strict=True))
         for (spelling, counted), n in sorted(uses.items()):
@@ -229,7 +236,10 @@ def _typed(
         if (name in one.fields or name in entered) and name == "stage":
             columns[name] = _stage(findings, name, text[name], loading)
             continue
-        read = _cast(column, text[name], notation[name], one, loading)
+        values = (
+            _replaced(text[name], loading.aliases.get(name, {}), folded=name in _FOLDED) if name in one.fields else text[name]
+        )
+        read = _cast(column, values, notation[name], one, loading)
         for code, mask in read.wrong.items():
             findings.value(mask, code, name, text[name], checks.valid_values(column))
         noted.update({code: int(mask.sum()) for code, mask in read.noted.items()})
@@ -292,8 +302,10 @@ def _shaped(
     """The columns as the canonical table, with what follows from others: the status, the number of a change."""
     flags = pd.DataFrame({flag: columns.pop(flag) for flag in FLAGS if flag in columns}, index=text.index)
     if one.table == "opportunities" and "status" not in columns:
-        told = columns["stage"].map(loading.statuses) if "stage" in columns else None
-        columns["status"] = checks.status_of(flags) if told is None else told
+        nothing = pd.Series(pd.NA, index=text.index, dtype="str")
+        told = columns["stage"].map(loading.statuses).astype("str") if "stage" in columns else nothing
+        told = told.fillna(checks.status_of(flags)) if "is_won" in flags else told
+        columns["status"] = told.fillna(one.fill["status"]) if "status" in one.fill else told
     if one.table == "stages" and "status" not in columns and "is_won" in flags:
         columns["status"] = checks.status_of(flags)
     elif "is_won" in flags:
@@ -322,10 +334,11 @@ def _long(accepted: pd.DataFrame, one: TableMapping, loading: Loading, member: M
         return accepted
     long = history.unfolded(accepted, [*one.fields], one.entered, loading.stages)
     long = long[~long["field"].isin(loading.dated)].reset_index(drop=True)
-    if not long["field"].isin(tables.TRACKED).any() and len(long) and not loading.dated:
+    if "" not in one.optional and not long["field"].isin(tables.TRACKED).any() and len(long) and not loading.dated:
         raise _nothing_tracked(member, long["field"])
     if one.fields or one.entered or loading.keys.get("opportunity_history") is not None:
-        start = int(loading.keys["opportunity_history"].max() or 0) if "opportunity_history" in loading.keys else 0
+        before = loading.keys.get("opportunity_history", long["change_no"][:0])
+        start = int(before.max()) if len(before) else 0
         long["change_no"] = pd.array(range(start + 1, start + 1 + len(long)), dtype="Int64")
     return long
 

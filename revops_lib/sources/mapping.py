@@ -22,7 +22,7 @@ from .profile import Profile, read_profile
 
 _TOP = ("name", "currency", "currencies", "timezone", "fiscal_year_end", "profile", "fx", "stages", "tables")
 _TABLE = ("file", "sheet", "columns", "values", "constants", "extra", "profile", "percent", "skip", "required", "must_exist",
-          "fields", "entered")  # fmt: skip
+          "fields", "entered", "fill")  # fmt: skip
 _STAGE = ("stage", "position", "status", "probability")
 # Columns an export may have instead of the status; they are read and checked, not kept.
 FLAGS = ("is_won", "is_closed")
@@ -37,8 +37,9 @@ _PREFIX = re.compile(r"^(?:properties__|property_|properties_)")
 class TableMapping:
     """How one canonical table is filled from one file. `columns`: canonical column -> spellings in the source.
 
-    `optional`: columns the file may lack (`""` stands for the file itself). `fields` (of a history): tracked field -> spellings
-    of the column that holds its value at each row; `entered`: how the columns begin that say when a stage was entered.
+    `optional`: columns the file may lack (`""` stands for the file itself); `fill`: the value where a row has none; `fields`
+    (of a history): tracked field -> spellings of the column that holds its value at each row; `entered`: how the columns
+    begin that say when a stage was entered.
     """
 
     table: str
@@ -56,6 +57,7 @@ class TableMapping:
     fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     entered: str = ""
     optional: frozenset[str] = frozenset()
+    fill: dict[str, str] = field(default_factory=dict)
 
     @property
     def wanted(self) -> set[str]:
@@ -180,10 +182,11 @@ def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], cu
     may_lack = {_optional(one)[0] for one in given if _optional(one)[1]} | ({""} if is_optional else set())
     constants = _mapping(entry.get("constants") or {}, f"{where}.constants")
     values = _mapping(entry.get("values") or {}, f"{where}.values")
+    fill = _mapping(entry.get("fill") or {}, f"{where}.fill")
     fields, fields_may_lack = _history_fields(name, entry, where)
     valid = [*spec.names, *(FLAGS if name in _FLAGGED else ())]
-    parts = {"columns": columns, "constants": constants, "values": values, "required": entry.get("required") or [],
-             "must_exist": entry.get("must_exist") or [], "percent": entry.get("percent") or []}  # fmt: skip
+    lists = {part: entry.get(part) or [] for part in ("required", "must_exist", "percent")}
+    parts = {"columns": columns, "constants": constants, "fill": fill, "values": values, **lists}
     for part, names in parts.items():
         if not isinstance(names, dict | list):
             raise UsageError(f"{part} is not a list of columns", f"{where}.{part}", "write it like [owner_id]")
@@ -199,6 +202,7 @@ def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], cu
     # Money without a currency is not money: what the table does not say, the company's currency does.
     if "currency" in spec.names and "currency" not in columns:
         constants = {"currency": currency, **constants}
+    filled_in = {"currency": currency} if "currency" in may_lack else {}
     filled = {*columns, *constants, *({"field", "changed_at"} if fields or entry.get("entered") else ())}
     missing = [c.name for c in spec.columns if c.required and not _is_filled(name, c.name, filled)]
     if missing:
@@ -231,6 +235,7 @@ def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], cu
         fields=fields,
         entered=_text(entry.get("entered", ""), f"{where}.entered", empty=True),
         optional=frozenset(may_lack | fields_may_lack),
+        fill=filled_in | {key: _text(value, f"{where}.fill.{key}") for key, value in fill.items()},
     )
 
 

@@ -76,7 +76,9 @@ def _any(text: pd.DataFrame, columns: list[str], is_so: Callable[[pd.Series], pd
     hit = np.zeros(len(text), dtype=bool)
     for column in columns:
         unique = pd.Series(text[column].dropna().unique(), dtype="str")
-        hit |= text[column].isin(unique[is_so(unique)]).to_numpy()
+        those = unique[is_so(unique)]
+        if len(those):
+            hit |= text[column].isin(those).to_numpy()
     return int(hit.sum())
 
 
@@ -94,4 +96,6 @@ def _reads_back(text: str) -> bool:
 
 
 def _is_personal(text: pd.Series) -> pd.Series:
-    return text.str.contains(f"{_EMAIL}|{_PHONE}", regex=True)
+    likely = text.str.contains(r"@|(?:^|\W)[+0]\d", regex=True)  # a cheap look at most texts, the exact one at what is left
+    likely[likely] = text[likely].str.contains(f"{_EMAIL}|{_PHONE}", regex=True)
+    return likely

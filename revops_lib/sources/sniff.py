@@ -81,8 +81,10 @@ def digits(text: pd.Series) -> pd.Series:
 
 def _points(text: pd.Series) -> set[str]:
     """Decimal signs that values of one reading show."""
-    bare = digits(text[text.str.contains(r"\d[.,]|[.,]\d", regex=True)])
-    points = set()
+    text = text[text.str.contains(r"\d[.,]|[.,]\d", regex=True)]
+    plain = text.str.fullmatch(r"-?\d+\.\d\d?")
+    points = {"."} if plain.any() else set()
+    bare = digits(text[~plain])
     for sign, other in ((".", ","), (",", ".")):
         point, group = f"[{sign}]", f"[{other}{_GROUPING}]"
         shown = (
@@ -124,8 +126,7 @@ def _number_notation(
 
 def _orders(text: pd.Series) -> set[bool]:
     """Orders that dates of one reading show: True where a day stands first, False where a month does."""
-    parts = text.str.extract(rf"^{_DAY_MONTH}{_TIME}$").dropna()
-    first, second = (parts[i].astype(int) for i in (0, 1))
+    first, second = _first_two(text)
     shown = set()
     if ((first > 12) & (second <= 12)).any():
         shown.add(True)
@@ -148,14 +149,21 @@ def _date_notation(column: Column, text: pd.Series, orders: dict[str, set[bool]]
     if len(own) > 1:
         what = f"column {column.name} has dates with the day first and dates with the month first"
         raise refusal("E_DATE_AMBIGUOUS", what, where, "export it again in one format")
-    parts = text.str.extract(rf"^{_DAY_MONTH}{_TIME}$").dropna()
-    if not own and (parts[0].astype(int) != parts[1].astype(int)).any():
+    first, second = _first_two(text)
+    if not own and (first != second).any():
         own = set().union(*orders.values())
         if len(own) != 1:
-            example = text.loc[parts.index[0]]
+            example = text.loc[first.index[(first != second).to_numpy()][0]]
             what = f"column {column.name}: {example!r} may begin with the day or with the month, and no value decides"
             raise refusal("E_DATE_AMBIGUOUS", what, where, "declare `date_format`, such as %d/%m/%Y or %m/%d/%Y")
     return replace(plain, day_first=next(iter(own), True))
+
+
+def _first_two(text: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """The two numbers before a year of four digits, of the dates that are written so."""
+    some = text[text.str.match(_DAY_MONTH)]
+    parts = some.str.extract(rf"^{_DAY_MONTH}{_TIME}$").dropna()
+    return parts[0].astype(int), parts[1].astype(int)
 
 
 def _decided(
