@@ -20,7 +20,8 @@ class RevopsError(Exception):
         self.what, self.where, self.do = what, where, do
 
     def __str__(self) -> str:
-        return " ".join(f"error: {self.what} — {self.where} — {self.do}".split())
+        line = " ".join(f"error: {self.what} — {self.where} — {self.do}".split())
+        return "".join(one if one.isprintable() else "�" for one in line)  # what a file holds must not steer a terminal
 
 
 class UsageError(RevopsError):

@@ -27,8 +27,9 @@ CURRENCIES = frozenset(
 WHOLE = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split())
 # What a sign written beside an amount may stand for; any other is the code itself.
 SIGNS = {
-    "€": {"EUR"}, "£": {"GBP", "EGP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "US$": {"USD"}, "$US": {"USD"}, "A$": {"AUD"},
-    "C$": {"CAD"}, "$": {code for code in CURRENCIES if code.endswith("D")} | {"MXN", "ARS", "CLP", "COP"},
+    "€": {"EUR"}, "£": {"GBP", "EGP", "GIP", "FKP", "SHP"}, "¥": {"JPY", "CNY"}, "US$": {"USD"}, "$US": {"USD"},
+    "A$": {"AUD"}, "AU$": {"AUD"}, "C$": {"CAD"}, "CA$": {"CAD"}, "NZ$": {"NZD"}, "HK$": {"HKD"}, "S$": {"SGD"},
+    "MX$": {"MXN"}, "R$": {"BRL"}, "$": {code for code in CURRENCIES if code.endswith("D")} | {"MXN", "ARS", "CLP", "COP"},
 }  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def mapping(folder: Path, contract: dict[str, Any], case: dict[str, str]) -> Pat
         },
     }
     if case["table"] == "opportunity_history":
-        tables["opportunity_history"] = {
+        tables["opportunity_history?"] = {
             "file": case["file"],
             "columns": {"opportunity_id": "opportunity_id", "changed_at": "changed_at", "field": "field",
                         "old_value": "old", "new_value": "new"},

@@ -103,7 +103,7 @@ def test_a_french_and_an_american_export_give_the_results_of_the_english_one(crm
     assert cli.main(["import", str(ENGLISH), "--from", str(tmp_path / "fr"), "--to", str(tmp_path / "no")]) == 3
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not (tmp_path / "no").exists()
-    assert "looked for" in error and "present: " in error and "Secteur" in error
+    assert "looked for" in error and "present: " in error and "Produit" in error
 
 
 @pytest.mark.parametrize(("cell", "column"), [(french, "close_date"), (american, "engage_date")])

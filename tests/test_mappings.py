@@ -842,12 +842,6 @@ def test_a_deleted_won_deal_is_left_out_and_no_fault(tmp_path: Path) -> None:
     assert small(tmp_path, Opportunity=deals)("opportunities")["opportunity_id"].tolist() == [DEAL["Id"]]
 
 
-def test_a_deal_without_stage_has_the_status_of_its_flags(tmp_path: Path) -> None:
-    deals = [DEAL | {"IsWon": "true", "IsClosed": "true"}]
-    deals += [DEAL | {"Id": "006q000000HdPzpAAF", "StageName": "", "IsWon": "false", "IsClosed": "false"}]
-    assert small(tmp_path, Opportunity=deals)("opportunities")["status"].tolist() == ["won", "open"]
-
-
 def test_an_empty_history_beside_another_one(tmp_path: Path) -> None:
     gone = {"OpportunityId": DEAL["Id"], "StageName": "Prospecting", "CreatedDate": DEAL["CreatedDate"], "IsDeleted": "true"}
     change = {"OpportunityId": DEAL["Id"], "Field": "StageName", "OldValue": "Prospecting", "NewValue": "Closed Won",

@@ -28,8 +28,10 @@ _FALSE = {"false", "f", "no", "n", "0", "0.0", "non", "faux", "nein", "falsch"}
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = r"[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
 _OFFSET = " ?(?:Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)"
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_CURRENCY = r"[A-Z]{3}|(?:[A-Z]{1,2})?[€$£¥](?:[A-Z]{2})?"
+_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+           "december")  # fmt: skip
+_EXAMPLE = pd.Timestamp("2026-12-25 23:59:58")
+_CURRENCY = r"[A-Z]{3}|(?:[A-Z]{1,2})?[€$£¥](?:US)?"
 # How each of the three last characters of an 18-character id is written.
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -139,7 +141,7 @@ def _number(kind: str, text: pd.Series, notation: Notation, percent: bool) -> Ca
         whole = plain.where(_is(plain, "-?[0-9]{1,15}") & ~per_hundred)
         return _known(pd.to_numeric(whole).astype("Int64"))
     if kind == "rate":
-        return _known(_exact(plain.where(_is(plain, r"[0-9]{1,9}(?:\.[0-9]{1,8})?") & ~per_hundred), money.RATE))
+        return _known(_exact(plain.where(_is(plain, r"(?!0+$)[0-9]{1,9}(?:\.[0-9]{1,8})?") & ~per_hundred), money.RATE))
     values = pd.to_numeric(plain).astype("float64")
     values = values.where(~per_hundred, values / 100)
     return _known(values.where(values.between(0, 1)))
@@ -162,7 +164,7 @@ def _plain(text: pd.Series, notation: Notation, around: str = "") -> pd.Series:
         text = text.str.replace(rf"^({sign}{bracket})\s*(?:{around})\s*({sign})(?=[0-9.,(])", r"\1\2", regex=True)
         text = text.str.replace(rf"(?<=[0-9.,\-)])\s*(?:{around})(\)?)$", r"\1", regex=True)
     text = text.str.replace("\u2212", "-", regex=False)
-    text = text.where(_is(text, rf"[-+]?{number}|\({number}\)|{number}-"))
+    text = text.where(_is(text, rf"[-+]?{number}|\({number}\)|{number}(?<=[0-9])-"))
     negative = text.str.contains(r"[-(]", regex=True).fillna(False).astype(bool)
     digits = text.str.replace(r"[-+()]", "", regex=True)
     if group:
@@ -231,11 +233,14 @@ def _local(text: pd.Series, notation: Notation) -> tuple[pd.Series, pd.Series]:
             (_microseconds(spelled, _DAY + _TIME), "ISO8601", True),
         ]
     for spelled, name, has_time in readings:
+        if re.search("%[a-zA-Z]%[a-zA-Z]", name):  # without separators a digit less is another day
+            spelled = spelled.where(spelled.str.len() == len(_EXAMPLE.strftime(name)))
         read = pd.to_datetime(spelled.where(local.isna()), format=name, errors="coerce").astype("datetime64[us]")
         timed |= read.notna() & has_time
         local = local.fillna(read)
     for name in serials:
-        days = pd.to_numeric(text.where(local.isna() & _is(text, r"[0-9]{1,6}(?:\.[0-9]+)?")))
+        numbers = text.where(local.isna() & _is(text, r"[0-9]{1,6}(?:[.,][0-9]+)?")).str.replace(",", ".", regex=False)
+        days = pd.to_numeric(numbers)
         read = (pd.Timestamp(SERIALS[name]) + pd.to_timedelta(days, unit="D")).dt.round("s").astype("datetime64[us]")
         timed |= read.notna() & (days % 1 != 0)
         local = local.fillna(read)
@@ -259,20 +264,23 @@ def _iso(text: pd.Series, day_first: bool | None) -> pd.Series:
     for order in orders:
         parts = text[other].str.extract(rf"^{order}(?P<time>(?:,?[ T].*)?)$").dropna()
         if len(parts):
-            month = parts["m"].where(_is(parts["m"], r"\d+"), parts["m"].str[:3].str.lower().map(_month_number))
+            month = parts["m"].where(_is(parts["m"], r"\d+"), parts["m"].str.lower().map(_month_number))
             date = parts["y"] + "-" + month.str.zfill(2) + "-" + parts["d"].str.zfill(2)
             spelled.loc[parts.index] = date + _clock(parts["time"])
     return spelled
 
 
 def _month_number(name: str) -> str:
-    return str(_MONTHS.index(name) + 1) if name in _MONTHS else "0"
+    found = [
+        number for number, month in enumerate(_MONTHS, start=1) if name in (month, month[:3], month[:4] if number == 9 else "")
+    ]
+    return str(found[0]) if found else "0"
 
 
 def _clock(time: pd.Series) -> pd.Series:
     """Times of day in 24 hours."""
     time = time.str.lstrip(",")
-    parts = time.str.extract(r"^[ T](\d{1,2})((?::\d{2}){1,2}) ?([AaPp])\.?[Mm]\.?$").dropna()
+    parts = time.str.extract(r"^[ T](0?[1-9]|1[0-2])((?::\d{2}){1,2}) ?([AaPp])\.?[Mm]\.?$").dropna()
     if parts.empty:
         return time
     hour = parts[0].astype(int) % 12 + 12 * (parts[2].str.lower() == "p")

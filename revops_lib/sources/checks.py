@@ -12,7 +12,7 @@ from .cast import currency_written
 from .codes import MAX_TEXT, ROWS, unknown
 from .mapping import FLAGS, fold
 
-_SCIENTIFIC = r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,}"
+_SCIENTIFIC = r"\s*-?(?:[0-9]+(?:[.,][0-9]+)? ?[eE]\+[0-9]+|[0-9][.,][0-9]+ ?[eE][0-9]{2,})\s*"
 _CONTROL = "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\x00"
 
 
@@ -62,6 +62,13 @@ def check_text(findings: Findings, text: pd.DataFrame) -> None:
         findings.value(_true(text[column].str.len() > MAX_TEXT), "E_TEXT_TOO_LONG", column, text[column])
 
 
+def check_header(findings: Findings, text: pd.DataFrame, header: dict[str, str]) -> None:
+    """Rows that repeat the header, as in files that were put together."""
+    if len(header) > 1 and len(text):
+        again = np.logical_and.reduce([(text[column] == name).fillna(False).to_numpy() for column, name in header.items()])
+        findings.add(again, "E_HEADER_REPEATED", lambda row: ROWS["E_HEADER_REPEATED"])
+
+
 def check_ids(findings: Findings, table: str, text: pd.DataFrame) -> None:
     for column in (column.name for column in tables.TABLES[table].columns if column.kind == "id"):
         if column in text:
@@ -73,7 +80,7 @@ def check_required(findings: Findings, table: str, text: pd.DataFrame, more: tup
     mapping fills the status in); a currency with money."""
     spec = tables.TABLES[table]
     required = [column.name for column in spec.columns if column.required and column.name in text]
-    if table == "opportunities" and not {"status", "is_won"} & set(text) and not is_filled:
+    if table == "opportunities" and "status" not in text and not is_filled and ("stage" in text or "is_won" not in text):
         required.append("stage")
     for column in [*required, *(column for column in more if column in text)]:
         _missing(findings, column, (text[column].isna() | (text[column].str.strip() == "")).to_numpy())

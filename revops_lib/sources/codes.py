@@ -12,6 +12,7 @@ MAX_AMOUNT = 10**12
 
 ROWS = {
     "E_FIELD_COUNT": "the row has more or fewer fields than the header",
+    "E_HEADER_REPEATED": "the header again",
     "E_CONTROL_CHAR": "a control character in a text",
     "E_TEXT_TOO_LONG": f"a text of more than {MAX_TEXT} characters",
     "E_REQUIRED_MISSING": "a required value is missing",

@@ -37,7 +37,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(_problem(failure), _where(path, failure.problem_mark), "correct the file") from failure
     except RecursionError as failure:
         raise UsageError("nested too deeply", str(path), "correct the file") from failure
-    except (yaml.YAMLError, ValueError) as failure:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as failure:
         raise UsageError(f"not valid YAML: {failure}", str(path), "correct the file") from failure
     if not isinstance(content, dict):
         raise UsageError("no `key: value` lines at the top level", str(path), "write it as in data/README.md")
@@ -75,9 +75,11 @@ def _refuse_duplicates(node: yaml.MappingNode) -> None:
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.MarkedYAMLError(problem="a key must be one plain value", problem_mark=key.start_mark)
-        if (key.tag, key.value) in seen:
+        # 16 and 0x10, yes and true are the same key once they are read.
+        read = key.value if key.tag.endswith((":str", ":merge")) else (key.tag, yaml.SafeLoader("").construct_object(key))
+        if read in seen:
             raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is written twice", problem_mark=key.start_mark)
-        seen.add((key.tag, key.value))
+        seen.add(read)
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:

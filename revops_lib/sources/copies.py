@@ -64,7 +64,7 @@ def with_history(
     changes = changes.sort_values(["changed_at", "opportunity_id", "field"], kind="stable", ignore_index=True)
     changes["change_no"] = range(1, len(changes) + 1)
     whole = tables.conform("opportunity_history", changes)
-    deduced = int(whole["old_value"].isna().sum())
+    deduced = int((first & long["new_value"].notna()).sum())
     return {**frames, "opportunity_history": whole}, {"history_since": str(states[0][0]), "deduced": deduced}
 
 

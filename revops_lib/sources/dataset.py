@@ -16,8 +16,9 @@ import pyarrow.parquet
 from .. import periods, tables
 from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
 
-# Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it.
-QUARANTINE = ("file", "line", "table", "code", "reason", "record")
+# Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it, `digest` says which
+# version of the file that was.
+QUARANTINE = ("file", "line", "table", "code", "reason", "digest", "record")
 _MAKE_ONE = "create one with `revops import …` or `revops sample …`"
 _KEYS = {"name": str, "known_until": str, "timezone": str, "fiscal_year_end": str, "currency": str, "tracked": list,
          "files": list, "aliases": list, "quarantined": list}  # fmt: skip
@@ -75,29 +76,32 @@ def read_table(directory: Path, name: str) -> pd.DataFrame:
 
 def quarantine_csv(rejected: pd.DataFrame) -> str:
     """The quarantine as CSV for a spreadsheet: everything quoted, and no cell that a spreadsheet would compute."""
-    harmless = rejected.apply(lambda column: column.astype("str").str.replace(r"^(?='*[=+\-@])", "'", regex=True))
+    harmless = rejected.apply(lambda column: column.astype("str").str.replace(r"^(?='*[=+\-@\t\r\n])", "'", regex=True))
     return str(harmless.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n"))
 
 
-def read_fixes(path: Path) -> dict[tuple[str, str], dict[int, str]]:
-    """The records of a corrected quarantine.csv by file and table, and by the line they stand at.
+def read_fixes(path: Path) -> dict[tuple[str, str, str], dict[int, str]]:
+    """The records of a corrected quarantine.csv by file, table and digest of the file, and by the line they stand at.
 
     Raises UsageError when the file is not a quarantine, or names a line twice with different records.
     """
     do = "give a quarantine.csv of this export, `record` corrected, the other columns as they were"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = list(reader)
     except (OSError, UnicodeError, csv.Error) as failure:
         raise UsageError(f"cannot read the corrected quarantine: {failure}", str(path), do) from failure
-    fixes: dict[tuple[str, str], dict[int, str]] = {}
+    needed = ("file", "line", "table", "digest", "record")
+    if not set(needed) <= set(reader.fieldnames or ()):
+        raise UsageError(f"not a quarantine: it lacks one of the columns {', '.join(needed)}", str(path), do)
+    fixes: dict[tuple[str, str, str], dict[int, str]] = {}
     for row in rows:
-        given = {column: row.get(column) for column in ("file", "line", "table", "record")}
-        if None in given.values() or not str(given["line"]).isdecimal():
-            raise UsageError("not a quarantine: a row lacks file, line, table or record", str(path), do)
-        record = re.sub(r"^'(?='*[=+\-@])", "", str(given["record"]))
-        lines = fixes.setdefault((str(given["file"]), str(given["table"])), {})
-        if lines.setdefault(int(str(given["line"])), record) != record:
+        given = {column: re.sub(r"^'(?='*[=+\-@\t\r\n])", "", row[column] or "") for column in needed}
+        if not given["line"].isdecimal():
+            raise UsageError(f"line {given['line']!r} is no number", str(path), do)
+        lines = fixes.setdefault((given["file"], given["table"], given["digest"]), {})
+        if lines.setdefault(int(given["line"]), given["record"]) != given["record"]:
             raise UsageError(f"line {given['line']} of {given['file']} is there twice", str(path), do)
     return fixes
 

@@ -34,7 +34,11 @@ _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # What an export saved under the wrong name begins with, and what it is.
 _FOREIGN = {b"PK\x03\x04": "an Excel workbook (.xlsx) or a zip", b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)",
-            b"%PDF": "a PDF", b"PAR1": "Parquet", b"SQLite format 3": "an SQLite database", b"\x1f\x8b": "gzip"}  # fmt: skip
+            b"\x89PNG": "a picture", b"7z\xbc\xaf": "a 7z archive", b"%PDF": "a PDF", b"PAR1": "Parquet", b"\x1f\x8b": "gzip",
+            b"SQLite format 3": "an SQLite database"}  # fmt: skip
+# A letter beyond ASCII in UTF-8.
+_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+csv.field_size_limit(1 << 24)  # a longer text than the usual 128 KiB is a fault of its row, not of the file
 _HEADER_LINES = 50  # blank lines and titles are looked through for the header up to here when the separator is found out
 
 
@@ -67,6 +71,8 @@ def read_records(path: Path, profile: Profile, choose: Callable[[list[str]], Seq
             first = reader.line_num + skipped + 1
             for row in reader:
                 last = reader.line_num + skipped
+                if last > first and _swallowed(row, sep, width):
+                    raise csv.Error("one field holds whole rows")
                 if len(row) == width:
                     rows.append(row)
                     lines.append((first, last))
@@ -121,10 +127,17 @@ def _original(opened: Callable[..., Any], at: int, spans: Iterable[tuple[int, in
 
 def _parse(record: str, sep: str) -> list[str | None]:
     try:
-        row = next(csv.reader(io.StringIO(record, newline=""), delimiter=sep, strict=True), [])
+        rows = list(csv.reader(io.StringIO(record, newline=""), delimiter=sep, strict=True))
     except csv.Error:
         return []
-    return [cell or None for cell in row]
+    return [cell or None for cell in rows[0]] if len(rows) == 1 else []
+
+
+def _swallowed(row: list[str], sep: str, width: int) -> bool:
+    """Whether a quoted field of several lines holds what looks like rows: a quote was opened that another row closed."""
+    return width > 2 and any(
+        any(line.count(sep) >= width - 2 for line in field.splitlines()) for field in row if "\n" in field or "\r" in field
+    )
 
 
 # --- what the file does not say about itself -------------------------------------------------------------------------
@@ -134,10 +147,11 @@ def _refuse_foreign(path: Path) -> None:
     with _bytes(path) as file:
         start = file.read(4096)
     kind = next((name for magic, name in _FOREIGN.items() if start.startswith(magic)), None)
-    text = start.lstrip(codecs.BOM_UTF8).lstrip().lower()
-    if text.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml")):
+    # Zeros are what UTF-16 puts between the letters of ASCII.
+    text = start.lstrip(codecs.BOM_UTF8 + codecs.BOM_UTF16_LE).replace(b"\0", b"").lstrip()
+    if re.match(rb"<[a-zA-Z!?]", text):
         kind = "HTML or XML, such as a login page"
-    elif text.startswith((b"{", b"[{", b"[\n")):
+    elif re.match(rb"[{\[]\s*[\"{\[\]}0-9]", text):
         kind = "JSON, such as an error message"
     if kind:
         raise refusal("E_NOT_CSV", f"the file is not delimited text but {kind}", str(path), "export it again")
@@ -160,6 +174,7 @@ def _encoding(path: Path, profile: Profile) -> tuple[str, bool]:
             return guess, True
     if _decodes(path, "utf-8"):
         return "utf-8", False
+    _refuse_damaged(path)
     if _decodes(path, "cp1252"):
         return "cp1252", True
     what = "the file is neither UTF-8 nor cp1252 text"
@@ -172,6 +187,20 @@ def _unmarked_utf16(start: bytes) -> list[str]:
         return []
     odd, even = start[1::2].count(0) / len(start[1::2]), start[::2].count(0) / len(start[::2])
     return ["utf-16-le"] if odd > 0.8 and even < 0.1 else ["utf-16-be"] if even > 0.8 and odd < 0.1 else []
+
+
+def _refuse_damaged(path: Path) -> None:
+    """Refuse UTF-8 in which some bytes are wrong: read in another encoding, all its accents would be."""
+    sound, wrong, line, first = 0, 0, 0, 0
+    with _bytes(path) as file:
+        for line, text in enumerate(file, start=1):
+            whole = len(_SEQUENCE.findall(text))
+            broken = sum(byte > 0x7F for byte in _SEQUENCE.sub(b"", text))
+            sound, wrong = sound + whole, wrong + broken
+            first = first or (line if broken else 0)
+    if sound >= wrong:
+        what = f"the file is UTF-8 text with {wrong} wrong bytes, the first in line {first} of {line}"
+        raise refusal("E_ENCODING", what, str(path), "export it again, or declare `encoding` in the mapping's profile")
 
 
 def _decodes(path: Path, encoding: str) -> bool:
@@ -222,7 +251,8 @@ def _refuse_truncated(path: Path, opened: Callable[..., Any], odd: list[Odd], en
     with opened() as text:
         for last in text:  # noqa: B007 - only the last line counts
             pass
-    if not last.endswith(("\n", "\r")):
+    footer = len(odd[-1].reason.split()) and odd[-1].reason.startswith("1 ") and " " in last.strip()  # a line of words
+    if not last.endswith(("\n", "\r")) and not footer:
         what = "the file is truncated in its last record"
         raise refusal("E_TRUNCATED", what, f"{path}, line {odd[-1].first}", "export it again")
 

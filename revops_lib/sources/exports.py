@@ -160,7 +160,7 @@ def _read(
     members: list[tuple[TableMapping, Member]],
     entries: list[dict[str, Any]],
     as_of: dt.date | None,
-    fixes: dict[tuple[str, str], dict[int, str]],
+    fixes: dict[tuple[str, str, str], dict[int, str]],
     progress: Callable[[str], None],
 ) -> _Whole:
     """Every file read, cast, checked and split into accepted, quarantined and duplicate rows."""
@@ -175,7 +175,7 @@ def _read(
         loading.know("stages", whole.frames["stages"])
     for (one, member), entry in zip(members, entries, strict=True):
         progress(f"reading {member.name} → {one.table}")
-        loaded = load(member, one, loading, entry, fixes.pop((member.name, one.table), {}))
+        loaded = load(member, one, loading, entry, fixes.pop((member.name, one.table, entry["sha256"][:12]), {}))
         frame = loaded.accepted
         if one.table in whole.frames:
             frame = pd.concat([whole.frames[one.table], frame], ignore_index=True)
@@ -187,8 +187,9 @@ def _read(
         aside.append(loaded.quarantine)
         remarked.update(loaded.remarks)
     if fixes:
-        file, table = next(iter(fixes))
-        raise UsageError(f"the corrected quarantine names {file} → {table}, which was not read", "--fixed", "correct `file`")
+        file, table, _ = next(iter(fixes))
+        what = f"the corrected quarantine is not of this export: {file} → {table} is another file now, or was not read"
+        raise UsageError(what, "--fixed", "correct the quarantine of this very import")
     remarked.update(remarks.of_history(whole.frames))
     remarked.update(remarks.of_currencies(whole.frames, plan.currency))
     whole.quarantine = pd.concat(aside, ignore_index=True)

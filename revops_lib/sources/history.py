@@ -59,6 +59,35 @@ def unfolded(rows: pd.DataFrame, fields: list[str], entered: str, stages: dict[s
     return tables.conform(spec.name, long[~same.fillna(False) | (is_first & long["new_value"].notna())].drop(columns="order"))
 
 
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Changes of one field at one instant in the order in which each starts from what the one before left.
+
+    Many sources log to the second and write such changes in any order. Where no such order exists they stay as they are.
+    """
+    key = ["opportunity_id", "field", "changed_at"]
+    tied = rows[rows["old_value"].notna() & rows.duplicated(key, keep=False)]
+    order = rows["change_no"].copy()
+    for _, group in tied.groupby(key, sort=False):
+        chain = _chain(list(zip(group["old_value"], group["new_value"], group.index, strict=True)))
+        if chain:
+            order[chain] = sorted(order[group.index])
+    return rows.assign(change_no=order).sort_values("change_no", kind="stable", ignore_index=True) if len(tied) else rows
+
+
+def _chain(changes: list[tuple[str, str, int]]) -> list[int]:
+    """Positions of changes (old, new, position) so that each starts where the one before ended; nothing when not unique."""
+    reached = {new for _, new, _ in changes}
+    starts = [change for change in changes if change[0] not in reached]
+    by_old = {old: (old, new, at) for old, new, at in changes}
+    if len(starts) != 1 or len(by_old) != len(changes):
+        return []
+    chain, at = [starts[0][2]], starts[0][1]
+    while at in by_old and len(chain) < len(changes):
+        chain.append(by_old[at][2])
+        at = by_old[at][1]
+    return chain if len(chain) == len(changes) else []
+
+
 def _values(rows: pd.DataFrame, field: str) -> pd.DataFrame:
     part = rows[["opportunity_id", "changed_at", "changed_by"]]
     return part.assign(field=field, new_value=canonical_text(field, rows[field]), order=range(len(rows)))

@@ -12,9 +12,9 @@ import gzip
 import io
 import json
 import sqlite3
-import zipfile
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -37,9 +37,9 @@ def parquet(path: Path, choose: Choose) -> Records:
     """The rows of a Parquet file. Raises DataRefused when it is damaged."""
     try:
         table = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as failure:
+        return _typed(table, choose)
+    except (pyarrow.ArrowException, OSError, OverflowError, UnicodeError) as failure:
         raise DataRefused(f"the file is damaged: {failure}", str(path), "export it again") from failure
-    return _typed(table, choose)
 
 
 def database(path: Path, table: str, choose: Choose) -> Records:
@@ -54,7 +54,7 @@ def database(path: Path, table: str, choose: Choose) -> Records:
                 return _rows(header, ([as_text(value) for value in row] for row in cursor), choose)
         with duckdb.connect(str(path), read_only=True) as connection:
             return _typed(connection.sql(f"SELECT * FROM {quoted}").to_arrow_table(), choose)
-    except (sqlite3.Error, duckdb.Error) as failure:
+    except (sqlite3.Error, duckdb.Error, pyarrow.ArrowException, OverflowError, UnicodeError) as failure:
         raise DataRefused(f"the table cannot be read: {failure}", f"{path}#{table}", "check the file") from failure
 
 
@@ -68,12 +68,18 @@ def is_sqlite(path: Path) -> bool:
         return file.read(16) == b"SQLite format 3\0"
 
 
+def is_database(path: Path) -> bool:
+    """Whether it is one by content: files of other programs end in .db, too."""
+    with path.open("rb") as file:
+        return is_sqlite(path) or file.read(12)[8:] == b"DUCK" or path.suffix != ".db"
+
+
 def json_lines(path: Path, choose: Choose) -> Records:
     """One JSON object per line; objects within are opened as `outer__inner`. A line that is no object is odd."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             lines = file.read().decode("utf-8-sig").split("\n")
-    except (OSError, EOFError, UnicodeError) as failure:
+    except (OSError, EOFError, UnicodeError, zlib.error) as failure:
         raise DataRefused(f"cannot read the file: {failure}", str(path), "export it again") from failure
     objects, numbers, odd = [], [], []
     for number, line in enumerate(lines, start=1):
@@ -102,27 +108,21 @@ def json_lines(path: Path, choose: Choose) -> Records:
 
 
 def sheets(path: Path) -> list[str]:
-    """Names of the sheets of a workbook."""
-    with closing(_workbook(path)) as book:
-        return list(book.sheetnames)
+    """Names of the sheets of a workbook that hold cells."""
+    with _workbook(path) as book:
+        return [sheet.title for sheet in book.worksheets]
 
 
 def workbook(path: Path, sheet: str | None, choose: Choose, max_columns: int) -> Records:
     """The rows of a sheet: the first row that is not empty is the header. Formulas count as their last result."""
-    with closing(_workbook(path)) as book:
-        if sheet is None and len(book.sheetnames) > 1:
-            names = ", ".join(book.sheetnames)
-            raise refusal(
-                "E_SHEET_AMBIGUOUS", f"the workbook has the sheets {names}", str(path), "name one: `sheet` in the mapping"
-            )
-        if sheet is not None and sheet not in book.sheetnames:
-            there = ", ".join(book.sheetnames)
-            raise refusal("E_FILE_MISSING", f"sheet {sheet!r} not found; there: {there}", str(path), "correct `sheet`")
-        rows = [
-            (number, [_cell(value) for value in row])
-            for number, row in enumerate(book[sheet or book.sheetnames[0]].iter_rows(values_only=True), start=1)
-            if any(value not in (None, "") for value in row)
-        ]
+    there = sheets(path)
+    if sheet is None and len(there) > 1:
+        what = f"the workbook has the sheets {', '.join(there)}"
+        raise refusal("E_SHEET_AMBIGUOUS", what, str(path), "name one: `sheet` in the mapping")
+    if not there or (sheet is not None and sheet not in there):
+        what = f"sheet {sheet!r} not found; there: {', '.join(there)}"
+        raise refusal("E_FILE_MISSING", what, str(path), "correct `sheet`")
+    rows = _sheet_rows(path, sheet or there[0])
     if not rows:
         raise refusal("E_EMPTY", "the sheet is empty", str(path), "export it again")
     header = [name or "" for name in rows[0][1]]
@@ -131,32 +131,60 @@ def workbook(path: Path, sheet: str | None, choose: Choose, max_columns: int) ->
     if len(header) > max_columns:
         what = f"{len(header)} columns, at most {max_columns} are read"
         raise refusal("E_TOO_MANY_COLUMNS", what, str(path), "export the columns you need, or raise max_columns")
-    texts, numbers, odd = [], [], []
+    texts, numbers, odd, written = [], [], [], {}
     for number, cells in rows[1:]:
         if any(cells[len(header) :]):
             odd.append(Odd(number, number, "E_FIELD_COUNT", f"{len(cells)} fields, the header has {len(header)}"))
+            written[number] = _line(cells)
         else:
             texts.append([*cells[: len(header)], *[None] * (len(header) - len(cells))])
             numbers.append((number, number))
-    written = {number: _line(cells) for number, cells in rows}
+            written[number] = _line(texts[-1])
     return _records(
         header,
         {i: pd.Series([cells[i] for cells in texts], dtype="str") for i in choose(header)},
         numbers,
         odd,
         lambda spans: {first: written[first] for first, _ in spans},
-        lambda record: [cell or None for cell in next(csv.reader(io.StringIO(record, newline="")), [])],
+        _cells_of_line,
     )
 
 
-def _workbook(path: Path) -> Any:
+def _sheet_rows(path: Path, sheet: str) -> list[tuple[int, list[str | None]]]:
+    """Rows of a sheet that hold something, by number. Raises DataRefused for a formula that was never calculated."""
+    rows = []
+    with _workbook(path) as book, _workbook(path, formulas=True) as source:
+        pairs = zip(book[sheet].iter_rows(), source[sheet].iter_rows(), strict=True)
+        for number, (values, formulas) in enumerate(pairs, start=1):
+            for value, formula in zip(values, formulas, strict=True):
+                if value.value is None and formula.data_type == "f":
+                    where = f"{path}#{sheet}, cell {formula.coordinate}"
+                    do = "open the workbook in a spreadsheet and save it again"
+                    raise refusal("E_FORMULA", f"the formula {str(formula.value)[:40]!r} has no result", where, do)
+            cells = [_cell(value.value) for value in values]
+            if any(cell is not None for cell in cells):
+                rows.append((number, cells))
+    return rows
+
+
+@contextmanager
+def _workbook(path: Path, formulas: bool = False) -> Iterator[Any]:
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        return openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError, ValueError) as failure:
-        raise refusal("E_NOT_XLSX", f"the file is no Excel workbook: {failure}", str(path), "save it as .xlsx") from failure
+        with closing(openpyxl.load_workbook(path, read_only=True, data_only=not formulas)) as book:
+            yield book
+    except DataRefused:
+        raise
+    except Exception as failure:  # a damaged workbook fails in as many ways as a zip of XML can be damaged
+        raise refusal(
+            "E_NOT_XLSX", f"the file is no sound Excel workbook: {failure}", str(path), "save it as .xlsx"
+        ) from failure
+
+
+def _cells_of_line(record: str) -> list[str | None]:
+    rows = list(csv.reader(io.StringIO(record, newline="")))
+    return [cell or None for cell in rows[0]] if len(rows) == 1 else []
 
 
 def _cell(value: Any) -> str | None:
@@ -177,10 +205,17 @@ def _line(cells: Iterable[str | None]) -> str:
 def _object(line: str) -> dict[str, str | None] | None:
     """A JSON object opened into one level of text, numbers digit for digit as written; None when it is none."""
     try:
-        found = json.loads(line, parse_float=str, parse_int=str)
+        found = json.loads(line, parse_float=str, parse_int=str, object_pairs_hook=_once)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")  # half a character is none
     except (ValueError, RecursionError):
         return None
     return _open(found) if isinstance(found, dict) else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key is there twice")
+    return dict(pairs)
 
 
 def _open(node: dict[str, Any], prefix: str = "") -> dict[str, str | None]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from .. import tables
 from . import checks, history, remarks, sniff
-from .cast import Cast, cast
+from .cast import Cast, cast, salesforce_ids
 from .codes import refusal
 from .dataset import QUARANTINE
 from .mapping import FLAGS, Mapping, TableMapping, find_column, fold, has_column
@@ -71,6 +71,7 @@ def load(member: Member, one: TableMapping, loading: Loading, entry: dict[str, A
     records, written, skipped, where = _text(member, one, fixes)
     findings = checks.Findings(len(written))
     findings.add(skipped, "W_ROW_SKIPPED", lambda row: "left out as the mapping's `skip` says")
+    checks.check_header(findings, written, {column: records.header[i] for column, i in where.items()})
     checks.check_text(findings, written)
     text, aliases = _counted_as(written, one, loading)
     checks.check_required(findings, one.table, text, one.required, "status" in one.fill)
@@ -104,7 +105,7 @@ def load(member: Member, one: TableMapping, loading: Loading, entry: dict[str, A
     noted.update({"W_ACCOUNT_MERGED": sum(alias["n"] for alias in aliases if alias.get("merged"))})
     return Loaded(
         accepted=_long(accepted, one, loading, member),
-        quarantine=_quarantine(member, one, records, findings),
+        quarantine=_quarantine(member, one, records, findings, entry["sha256"][:12]),
         entry=entry,
         aliases=aliases,
         won=_won(frame[~skipped], bad[~skipped]) if one.table == "opportunities" else {},
@@ -139,6 +140,9 @@ def _text(member: Member, one: TableMapping, fixes: dict[int, str]) -> tuple[Rec
     n = len(records.lines)
     columns = {column: records.cells[i] for column, i in where.items()}
     constants = {c: pd.Series([value] * n, dtype="str") for c, value in one.constants.items()}
+    for name in (spec.name for spec in tables.TABLES[one.table].columns if spec.kind == "id" and spec.name in columns):
+        if one.profile.ids == "salesforce":
+            columns[name] = salesforce_ids(columns[name])
     skipped = np.zeros(n, dtype=bool)
     for name, i in skip.items():
         skipped |= records.cells[i].fillna("").map(fold).isin(one.skip[name]).to_numpy()
@@ -340,7 +344,7 @@ def _long(accepted: pd.DataFrame, one: TableMapping, loading: Loading, member: M
         before = loading.keys.get("opportunity_history", long["change_no"][:0])
         start = int(before.max()) if len(before) else 0
         long["change_no"] = pd.array(range(start + 1, start + 1 + len(long)), dtype="Int64")
-    return long
+    return history.in_order(long)
 
 
 def _nothing_tracked(member: Member, written: pd.Series) -> Exception:
@@ -378,7 +382,7 @@ def _won(frame: pd.DataFrame, bad: np.ndarray) -> dict[str, tuple[Decimal, Decim
     return {c: (Decimal(total), Decimal(lost.get(c, "0"))) for c, total in totals(size[closed]).items()}
 
 
-def _quarantine(member: Member, one: TableMapping, records: Records, findings: checks.Findings) -> pd.DataFrame:
+def _quarantine(member: Member, one: TableMapping, records: Records, findings: checks.Findings, digest: str) -> pd.DataFrame:
     """Rejected rows in the order of the file, one row each, with the text the file holds at that place."""
     bad = np.flatnonzero(~findings.sound)
     rows = [(*map(int, records.lines[row]), findings.code[row], findings.reason[row]) for row in bad]
@@ -386,7 +390,7 @@ def _quarantine(member: Member, one: TableMapping, records: Records, findings: c
     rows.sort(key=lambda row: row[0])
     texts = records.original([row[:2] for row in rows]) if rows else {}
     return pd.DataFrame(
-        [(member.name, str(first), one.table, code, reason, texts[first]) for first, _, code, reason in rows],
+        [(member.name, str(first), one.table, code, reason, digest, texts[first]) for first, _, code, reason in rows],
         columns=list(QUARANTINE),
         dtype="str",
     )

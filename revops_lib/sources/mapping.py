@@ -276,7 +276,7 @@ def _fx(path: Path, content: dict[str, Any]) -> TableMapping:
         raise UsageError("the file of exchange rates does not exist", f"{path}, fx: {file}", "correct the path")
     rate = (f"rate_to_{content['currency'].lower()}", "rate")
     columns = {"currency": ("currency",), "month": ("month", "from", "date"), "rate": rate}
-    return TableMapping("fx_rates", (str(file),), columns, profile=Profile(decimal="."))
+    return TableMapping("fx_rates", (str(file),), columns, profile=Profile(decimal=".", thousands=""))
 
 
 def _stages(entries: Any, path: Path) -> list[dict[str, Any]]:

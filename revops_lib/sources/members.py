@@ -49,10 +49,22 @@ class Member:
         if kind == _WORKBOOK:
             return landed.workbook(self.path, self.inner, choose, profile.max_columns)
         if kind in _DATABASES:
-            return landed.database(self.path, self.inner or "", choose)
+            return landed.database(self.path, self.inner or "", _at_most(profile.max_columns, choose, self.where))
         if kind in _LANDED:
-            return _LANDED[kind](self.path, choose)
+            return _LANDED[kind](self.path, _at_most(profile.max_columns, choose, self.where))
         return delimited.read_records(self.path, profile, choose, wanted)
+
+
+def _at_most(most: int, choose: Callable[[list[str]], Sequence[int]], where: str) -> Callable[[list[str]], Sequence[int]]:
+    """`choose`, after a look at how many columns there are."""
+
+    def checked(header: list[str]) -> Sequence[int]:
+        if len(header) > most:
+            what = f"{len(header)} columns, at most {most} are read"
+            raise refusal("E_TOO_MANY_COLUMNS", what, where, "export the columns you need, or raise max_columns")
+        return choose(header)
+
+    return checked
 
 
 def locate(source: Path, names: Sequence[str], sheet: str | None = None) -> Member | None:
@@ -109,7 +121,7 @@ def _in_folder(folder: Path, name: str, sheet: str | None) -> list[Member]:
     ):
         if found := [path for path in files if fits(path)]:
             return [Member(path, sheet) for path in found]
-    databases = [path for path in files if _ending(path.name) in _DATABASES]
+    databases = [path for path in files if _ending(path.name) in _DATABASES and landed.is_database(path)]
     return [Member(path, table) for path in databases for table in _tables(path) if _same(table, name)]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,10 @@ def as_text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float):
         return _number(value)
+    if isinstance(value, Decimal):
+        return _decided(f"{value:f}")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
@@ -110,8 +115,11 @@ def _number(value: float) -> str | None:
         return None
     if value in (float("inf"), float("-inf")):
         return str(value)
-    text = np.format_float_positional(float(f"{value:.15g}"), trim="-")
-    # Three decimals could be read as thousands; a fourth says that the point is a decimal one.
+    return _decided(np.format_float_positional(float(f"{value:.15g}"), trim="-"))
+
+
+def _decided(text: str) -> str:
+    """Three decimals could be read as thousands; a fourth says that the point is a decimal one."""
     return f"{text}0" if len(text.partition(".")[2]) == 3 else text
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ import pandas as pd
 from .. import tables
 
 _EMAIL = r"[\w.+-]+@[\w-]+\.\w+"
-_PHONE = r"(?<!\w)(?:\+|00?)\d(?:[ .()/-]{0,2}\d){7,13}(?!\w)"
+_PHONE = r"(?:\(\d{3}\) ?|\b\d{3}[-.])\d{3}[-.]\d{4}\b|(?<!\w)(?:\+|00?)\d(?:[ .()/-]{0,2}\d){7,13}(?!\w)"
 _PEOPLE = ("reps", "contacts")  # whose names and addresses are what the table is for
 
 
@@ -66,7 +68,7 @@ def of_currencies(frames: dict[str, pd.DataFrame], currency: str) -> Counter[tup
     first = frames["fx_rates"].groupby("currency")["month"].min()
     deals = frames["opportunities"]
     foreign = deals[deals["amount"].notna() & (deals["currency"] != currency)]
-    since = foreign["currency"].map(first)
+    since = pd.to_datetime(foreign["currency"].map(first))
     lacking = since.isna() | ((foreign["status"] != "open") & (foreign["close_date"] < since))
     return Counter({("opportunities", "W_CURRENCY_NO_RATE"): int(lacking.sum())})
 
@@ -83,19 +85,30 @@ def _any(text: pd.DataFrame, columns: list[str], is_so: Callable[[pd.Series], pd
 
 
 def _is_mojibake(text: pd.Series) -> pd.Series:
-    """UTF-8 that somebody read as cp1252: written back as cp1252 it is UTF-8 again."""
-    suspicious = text.str.contains("[ÂÃÅâ][^a-zA-Z\\s]", regex=True)
-    return suspicious & text.where(suspicious, "").map(_reads_back).astype(bool)
+    """UTF-8 that somebody read as cp1252 or Latin-1: a run of such characters is a letter when written back as bytes."""
+    likely = text.str.contains("[\u00c2-\u00f4][^\x00-\x7f]|\ufffd", regex=True)
+    return _looked_at(text, likely, lambda some: some.map(_reads_back))
 
 
 def _reads_back(text: str) -> bool:
-    try:
-        return bool(text) and text.encode("cp1252").decode("utf-8") != text
-    except UnicodeError:
-        return False
+    for run in re.findall("[\u00c2-\u00f4][^\x00-\x7f]{1,3}", text):
+        for encoding in ("cp1252", "latin-1"):
+            for length in range(2, len(run) + 1):
+                with suppress(UnicodeError):
+                    run[:length].encode(encoding).decode("utf-8")
+                    return True
+    return "\ufffd" in text
 
 
 def _is_personal(text: pd.Series) -> pd.Series:
-    likely = text.str.contains(r"@|(?:^|\W)[+0]\d", regex=True)  # a cheap look at most texts, the exact one at what is left
-    likely[likely] = text[likely].str.contains(f"{_EMAIL}|{_PHONE}", regex=True)
-    return likely
+    # A cheap look at most texts, the exact one at what is left.
+    likely = text.str.contains(r"@|(?:^|\W)[+0]\d|\d{3}[-.]\d{4}", regex=True)
+    return _looked_at(text, likely, lambda some: some.str.contains(f"{_EMAIL}|{_PHONE}", regex=True))
+
+
+def _looked_at(text: pd.Series, likely: pd.Series, exactly: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """`exactly` for the texts that are likely so; False for the others."""
+    found = likely.astype(bool).to_numpy(copy=True)
+    if found.any():
+        found[found] = exactly(text[found]).to_numpy(dtype=bool)
+    return pd.Series(found, index=text.index)

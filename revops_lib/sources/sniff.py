@@ -22,7 +22,9 @@ _SPACES = " \u00a0\u202f\u2009"
 _GROUPING = f"{_SPACES}'’"
 _DAY_MONTH = r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})"
 _TIME = r"(?:,?[ T].*)?"
-_SHORT_YEAR = r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2}"
+_SHORT_YEAR = r"\d{1,2}[/. -](?:\d{1,2}|[A-Za-z]{3,9})[/. -]\d{2}"
+# What can be an amount: words in a column of amounts decide nothing about how the others are written.
+_AMOUNT = rf"[-+(\u2212]*\s*(?:[A-Z]{{0,3}}[€$£¥]?(?:US)?)?\s*[-+]?[\d.,{_GROUPING}]+\s*(?:[A-Z]{{0,3}}[€$£¥%]?)[)-]?"
 _SERIAL = r"\d{5}(?:[.,]\d+)?"
 
 
@@ -81,7 +83,7 @@ def digits(text: pd.Series) -> pd.Series:
 
 def _points(text: pd.Series) -> set[str]:
     """Decimal signs that values of one reading show."""
-    text = text[text.str.contains(r"\d[.,]|[.,]\d", regex=True)]
+    text = text[text.str.fullmatch(_AMOUNT) & text.str.contains(r"\d[.,]|[.,]\d", regex=True)]
     plain = text.str.fullmatch(r"-?\d+\.\d\d?")
     points = {"."} if plain.any() else set()
     bare = digits(text[~plain])
@@ -103,7 +105,7 @@ def _number_notation(
 ) -> Notation:
     own = {profile.decimal} if profile.decimal else points[column.name]
     if len(own) > 1:
-        example = [text[text.str.contains(f"[{sign}]", regex=True)].iloc[0] for sign in ".,"]
+        example = [text[text.str.contains(rf"[{sign}]\d{{1,2}}\D*$", regex=True)].iloc[:1].sum() for sign in ".,"]
         what = f"column {column.name} writes the decimal point and the decimal comma: {example[0]!r} and {example[1]!r}"
         raise refusal("E_AMOUNT_MIXED", what, where, "export it again in one notation")
     if not own:
@@ -138,12 +140,14 @@ def _orders(text: pd.Series) -> set[bool]:
 def _date_notation(column: Column, text: pd.Series, orders: dict[str, set[bool]], where: str, plain: Notation) -> Notation:
     if plain.formats or text.empty:
         return plain
-    if text.str.fullmatch(_SERIAL).all():
-        what = f"column {column.name} holds serial numbers of a spreadsheet such as {text.iloc[0]!r}"
+    if text.str.fullmatch(_SERIAL).mean() > 0.5:
+        example = text[text.str.fullmatch(_SERIAL)].iloc[0]
+        what = f"column {column.name} holds serial numbers of a spreadsheet such as {example!r}"
         do = f"export it as dates, or declare `date_format: {' or '.join(SERIALS)}`"
         raise refusal("E_DATE_SERIAL", what, where, do)
-    if text.str.fullmatch(_SHORT_YEAR + _TIME).all():
-        what = f"column {column.name} writes the year with two digits: {text.iloc[0]!r}"
+    if text.str.fullmatch(_SHORT_YEAR + _TIME).mean() > 0.5:
+        example = text[text.str.fullmatch(_SHORT_YEAR + _TIME)].iloc[0]
+        what = f"column {column.name} writes the year with two digits: {example!r}"
         raise refusal("E_DATE_FORMAT", what, where, "export it with four digits, or declare `date_format`")
     own = orders[column.name]
     if len(own) > 1:
@@ -163,7 +167,16 @@ def _first_two(text: pd.Series) -> tuple[pd.Series, pd.Series]:
     """The two numbers before a year of four digits, of the dates that are written so."""
     some = text[text.str.match(_DAY_MONTH)]
     parts = some.str.extract(rf"^{_DAY_MONTH}{_TIME}$").dropna()
-    return parts[0].astype(int), parts[1].astype(int)
+    first, second = parts[0].astype(int), parts[1].astype(int)
+    # A day that no calendar has, in either order, decides nothing.
+    orders = [
+        parts[2] + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
+        for day, month in ((parts[0], parts[1]), (parts[1], parts[0]))
+    ]
+    exists = (
+        pd.concat([pd.to_datetime(order, format="%Y-%m-%d", errors="coerce") for order in orders], axis=1).notna().any(axis=1)
+    )
+    return first[exists], second[exists]
 
 
 def _decided(
