@@ -89,11 +89,11 @@ def read_fixes(path: Path) -> dict[tuple[str, str, str], dict[int, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
+            header, rows = reader.fieldnames or (), list(reader)
     except (OSError, UnicodeError, csv.Error) as failure:
         raise UsageError(f"cannot read the corrected quarantine: {failure}", str(path), do) from failure
     needed = ("file", "line", "table", "digest", "record")
-    if not set(needed) <= set(reader.fieldnames or ()):
+    if not set(needed) <= set(header):
         raise UsageError(f"not a quarantine: it lacks one of the columns {', '.join(needed)}", str(path), do)
     fixes: dict[tuple[str, str, str], dict[int, str]] = {}
     for row in rows:

@@ -68,7 +68,7 @@ def of_currencies(frames: dict[str, pd.DataFrame], currency: str) -> Counter[tup
     first = frames["fx_rates"].groupby("currency")["month"].min()
     deals = frames["opportunities"]
     foreign = deals[deals["amount"].notna() & (deals["currency"] != currency)]
-    since = pd.to_datetime(foreign["currency"].map(first))
+    since = pd.Series([first.get(code, pd.NaT) for code in foreign["currency"]], index=foreign.index, dtype="datetime64[us]")
     lacking = since.isna() | ((foreign["status"] != "open") & (foreign["close_date"] < since))
     return Counter({("opportunities", "W_CURRENCY_NO_RATE"): int(lacking.sum())})
 
