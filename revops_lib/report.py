@@ -35,6 +35,9 @@ SHARES = {
     "won_high",
     "coverage_low",
     "coverage_high",
+    "threshold",
+    "care",
+    "stop",
 }
 PERCENT = ("share", "ratio")  # units shown in percent
 LABELS = {
