@@ -48,6 +48,7 @@ truth: setup  ## the statistical claims over many seeds (minutes)
 
 bench: setup  ## ratios against a peer measured in the same run
 	$(BIN)/python benchmarks/quarter.py
+	$(BIN)/python benchmarks/imports.py
 
 lab: setup  ## open JupyterLab in this environment
 	$(BIN)/jupyter lab notebooks

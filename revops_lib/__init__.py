@@ -3,8 +3,8 @@
 errors       failures that say what, where and what to do, with the exit code they end with
 tables       what each canonical table and column means, and how a dataset lies on disk
 periods      fiscal quarters, days, instants            money       exact amounts
-statistics   intervals and survival with open cases
-sources      reads exports through a mapping; the only module that reads source files
+statistics   intervals and survival with open cases     duplicates   records that look like one
+sources      reads exports of any format through a mapping; the only module that reads source files; fetches and drafts, too
 sample       invents a company whose truth is known
 snapshot     what was known at the end of a day; analyses accept nothing else
 quality · forecast · bottlenecks · compensation         one question each: Snapshot -> result frames
