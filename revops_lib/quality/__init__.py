@@ -1,6 +1,6 @@
 """What is wrong with the data, counted and weighed, before anyone believes a number.
 
-`rules`: what a row must not do; `deals`, `changes`, `others`: which rows do it; `counts`: how many, how much money, whose;
+`rules`: what a row must not do; `rows`, `deals`, `changes`, `others`: which do it; `counts`: how many, how much money, whose;
 `imported`: what the import brought, how fresh, how much; `duplicates`: accounts and contacts that look entered twice;
 `verdicts`: whether the inputs of every analysis are good enough; `answer`: the headline and what to do. Nothing is corrected
 and no row is dropped; every rule stays in the table with its count, 0 included.

@@ -6,7 +6,7 @@ import pandas as pd
 
 from .. import periods
 from ..snapshot import Snapshot
-from .deals import Broken, is_in
+from .rows import Broken, is_in, read
 from .rules import IDLE_DAYS, LATE_DAYS, PUSHES, QUICK_SECONDS
 
 _ORDER = ["opportunity_id", "changed_at", "change_no"]
@@ -45,7 +45,7 @@ def _whole(snapshot: Snapshot) -> Broken:
 
 def _stages(snapshot: Snapshot) -> Broken:
     """Moves from stage to stage, each against the one before."""
-    deals, stages = snapshot.opportunities, snapshot.table("stages").set_index("stage")
+    deals, stages = snapshot.opportunities, read(snapshot, "stages").set_index("stage")
     moves = snapshot.history[snapshot.history["field"] == "stage"].sort_values(_ORDER)
     by_deal = moves.groupby("opportunity_id")
     before = by_deal["new_value"].shift()

@@ -19,7 +19,8 @@ from .. import money
 from ..errors import UsageError, nearest
 from ..snapshot import Snapshot
 from . import changes, deals, others
-from .deals import is_in, usual_deal
+from .deals import usual_deal
+from .rows import is_in, read
 from .rules import DIMENSIONS, RULES
 
 SMALLEST_GROUP = 5  # people; numbers of fewer are pooled with another team's
@@ -162,7 +163,7 @@ def looked(snapshot: Snapshot) -> dict[str, Found]:
         for rule, broken, checked in part.looked(snapshot):
             table = RULES[rule].table
             if table not in ids:
-                ids[table] = snapshot.table(table)[keys[table]]
+                ids[table] = read(snapshot, table)[keys[table]]
             found[rule] = Found(ids[table], broken.fillna(False).astype(bool), checked.astype(bool))
     return found
 
@@ -243,7 +244,7 @@ def _pooled(team: pd.Series, owner: pd.Series) -> dict[str, str]:
 
 def _is_person(snapshot: Snapshot, team: pd.Series) -> pd.Series:
     """Whether a team is called after somebody among the reps or their managers: by the whole name, or a longer word of it."""
-    reps = snapshot.table("reps")
+    reps = read(snapshot, "reps")
     persons = pd.concat([reps["rep_id"], reps["name"], reps["manager_id"]]).dropna().str.strip().str.casefold()
     words = {word for name in persons.unique() for word in _WORD.findall(name)}
     labels = {label: label.strip().casefold() for label in team.unique()}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 
 from .. import money, periods
 from ..snapshot import Snapshot
+from .rows import Broken, is_in, is_known, present, read
 from .rules import STALE_DAYS, TWIN_DAYS
-
-Broken = Iterator[tuple[str, pd.Series, pd.Series]]  # rule; which rows of its table break it; which rows it looks at
 
 
 def looked(snapshot: Snapshot) -> Broken:
@@ -39,17 +36,12 @@ def _fields(snapshot: Snapshot) -> Broken:
         yield rule, population & deals[column].isna(), population
 
 
-def is_known(snapshot: Snapshot, field: str) -> bool:
-    """Whether `field` of an open deal is known: on a past day the gate hides what has no history, and nobody is to blame."""
-    return field in snapshot.tracked or snapshot.as_of >= snapshot.known_until
-
-
 def _stages(snapshot: Snapshot) -> Broken:
     deals = snapshot.opportunities
     has_stage = deals["stage"].notna()
     if is_known(snapshot, "stage"):
         yield "stage missing", ~has_stage, pd.Series(True, index=deals.index)
-    status = deals["stage"].map(snapshot.table("stages").set_index("stage")["status"])
+    status = deals["stage"].map(read(snapshot, "stages").set_index("stage")["status"])
     yield "unknown stage", has_stage & status.isna(), has_stage
     yield "stage and status disagree", status.notna() & (status != deals["status"]), status.notna()
 
@@ -98,20 +90,9 @@ def _references(snapshot: Snapshot) -> Broken:
     ):
         if snapshot.has(table):
             written = deals[column].notna()
-            yield f"unknown {table[:-1]}", written & ~is_in(deals[column], snapshot.table(table)[key]), written
-    owned = (deals["status"] == "open") & is_in(deals["owner_id"], snapshot.table("reps")["rep_id"])
+            yield f"unknown {table[:-1]}", written & ~is_in(deals[column], read(snapshot, table)[key]), written
+    owned = (deals["status"] == "open") & is_in(deals["owner_id"], read(snapshot, "reps")["rep_id"])
     yield "owner has left", owned & ~is_in(deals["owner_id"], present(snapshot)["rep_id"]), owned
-
-
-def is_in(ids: pd.Series, known: pd.Series) -> pd.Series:
-    """Which ids are among the known ones; a missing id never is. (`Series.isin` is slow for long lists of text.)"""
-    return pd.Series(pd.Index(known.dropna().unique()).get_indexer(ids) >= 0, index=ids.index)
-
-
-def present(snapshot: Snapshot) -> pd.DataFrame:
-    """Assignments that run on the day, as rows of `reps`; the day an assignment ends is its last."""
-    reps = snapshot.table("reps")
-    return reps[reps["end_date"].isna() | (reps["end_date"] >= pd.Timestamp(snapshot.as_of))]
 
 
 def _amounts(snapshot: Snapshot) -> Broken:
@@ -131,7 +112,7 @@ def usual_deal(snapshot: Snapshot) -> pd.Series:
     missing when neither is known."""
     deals = snapshot.opportunities
     amount = money.to_float(deals["amount"])
-    prices = snapshot.table("products").set_index("product_id")["list_price"]
+    prices = read(snapshot, "products").set_index("product_id")["list_price"]
     price = money.to_float(deals["product_id"].map(prices).astype(money.DTYPE))
     won = amount.where((deals["status"] == "won") & (amount > 0))
     return won.groupby(deals["product_id"]).transform("median").fillna(price)

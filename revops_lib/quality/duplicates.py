@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..errors import DataRefused
 from ..snapshot import Snapshot
+from .rows import read
 
 KEYS = {"accounts": "account_id", "contacts": "contact_id"}
 # What a column says about the record, in the order it is compared. A company's own columns count when they are called so.
@@ -33,7 +34,7 @@ def duplicate_accounts(snapshot: Snapshot, *, score: float = 0.95) -> pd.DataFra
     them to compare.
     """
     found = _clusters(snapshot, "accounts", score)
-    accounts, deals = snapshot.table("accounts").set_index("account_id"), snapshot.opportunities
+    accounts, deals = read(snapshot, "accounts").set_index("account_id"), snapshot.opportunities
     worth = deals["amount"].where(deals["currency"] == snapshot.currency)
     held = worth.groupby(deals["account_id"]).agg(["size", "sum"])
     table = found.rename(columns={"key": "account_id"})
@@ -55,7 +56,7 @@ def duplicate_contacts(snapshot: Snapshot, *, score: float = 0.95) -> pd.DataFra
     account_id, n (contacts in the group), score (0–1, weakest link), reason. Raises DataRefused as `duplicate_accounts`.
     """
     found = _clusters(snapshot, "contacts", score).rename(columns={"key": "contact_id"})
-    contacts = snapshot.table("contacts").set_index("contact_id")
+    contacts = read(snapshot, "contacts").set_index("contact_id")
     found = found.assign(
         name=found["contact_id"].map(contacts["name"]), account_id=found["contact_id"].map(contacts["account_id"])
     )
@@ -67,7 +68,7 @@ def surplus(snapshot: Snapshot, *, score: float = 0.95) -> tuple[int, int]:
     if not _is_comparable(snapshot, "accounts"):
         return 0, 0
     found = _clusters(snapshot, "accounts", score)
-    return len(found) - found["cluster"].nunique(), len(snapshot.table("accounts"))
+    return len(found) - found["cluster"].nunique(), len(read(snapshot, "accounts"))
 
 
 def not_compared(snapshot: Snapshot) -> pd.DataFrame:
@@ -105,9 +106,9 @@ def _is_comparable(snapshot: Snapshot, table: str) -> bool:
 
 def _records(snapshot: Snapshot, table: str) -> tuple[pd.DataFrame, dict[str | tuple[str, ...], str]]:
     """The records to compare, and what each filled column says about them."""
-    records = snapshot.table(table)
+    records = read(snapshot, table)
     if table == "accounts":
-        merges = snapshot.table("account_merges")
+        merges = read(snapshot, "account_merges")
         gone = merges.loc[~(merges["merged_at"] >= snapshot.cutoff), "old_id"]
         records = records[~records["account_id"].isin(gone)]
     kinds = ACCOUNTS if table == "accounts" else CONTACTS

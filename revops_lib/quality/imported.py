@@ -11,6 +11,7 @@ import pandas as pd
 from .. import periods, tables
 from ..errors import DataRefused, UsageError
 from ..snapshot import Snapshot
+from .rows import read
 
 # Columns that date what happened in a table, and how many times longer than an opportunity it may rest before it counts as old.
 # Tables that rarely change (reps, products) and tables without dates are not judged.
@@ -148,7 +149,7 @@ def volume(snapshot: Snapshot, *, tolerance: float = 0.2) -> pd.DataFrame:
 
 def _newest(snapshot: Snapshot, name: str, columns: tuple[str, ...]) -> pd.Timestamp:
     """The latest local day up to the snapshot's on which something happened in a table; NaT when nothing is dated."""
-    frame = snapshot.table(name)
+    frame = read(snapshot, name)
     days = [_days(snapshot, name, frame, column) for column in columns]
     if name == "opportunities":
         days.append(frame.loc[frame["status"] != "open", "close_date"])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import money, periods
 from ..snapshot import Snapshot
-from .deals import Broken, is_in, present
+from .rows import Broken, is_in, present, read
 
 SPLIT_TOLERANCE = 1e-4  # three shares of 0.3333 are a whole deal, as for pay
 
@@ -22,7 +22,7 @@ def looked(snapshot: Snapshot) -> Broken:
 
 def _people(snapshot: Snapshot) -> Broken:
     """Persons with a running assignment, one row each: other rows of the table are neither checked nor broken."""
-    reps, now = snapshot.table("reps"), present(snapshot)
+    reps, now = read(snapshot, "reps"), present(snapshot)
     sellers = now[(now["role"] == "account_executive") | now["role"].isna()]
     here, seller = (
         pd.Series(reps.index.isin(rows.drop_duplicates("rep_id").index), index=reps.index) for rows in (now, sellers)
@@ -31,19 +31,19 @@ def _people(snapshot: Snapshot) -> Broken:
     if snapshot.has("reps"):
         yield "rep without a team", here & reps["team"].isna(), here
     if snapshot.has("reps") and snapshot.has("quotas"):
-        quotas = snapshot.table("quotas")
+        quotas = read(snapshot, "quotas")
         own = quotas.loc[quotas["quarter"] == str(snapshot.quarter), "rep_id"]
         yield "seller without a quota", seller & ~is_in(reps["rep_id"], own), seller
 
 
 def _customers(snapshot: Snapshot) -> Broken:
-    accounts, reps = snapshot.table("accounts"), snapshot.table("reps")
+    accounts, reps = read(snapshot, "accounts"), read(snapshot, "reps")
     owned = is_in(accounts["owner_id"], reps["rep_id"])
     yield "account of a rep who has left", owned & ~is_in(accounts["owner_id"], present(snapshot)["rep_id"]), owned
 
 
 def _leads(snapshot: Snapshot) -> Broken:
-    leads = snapshot.table("leads")
+    leads = read(snapshot, "leads")
     created, mql, sql = (periods.local_day(leads[c], snapshot.timezone) for c in ("created_at", "mql_at", "sql_at"))
     dated = mql.notna() | sql.notna()
     yield "lead steps out of order", (mql < created) | (sql < created) | (sql < mql), dated
@@ -56,7 +56,7 @@ def _leads(snapshot: Snapshot) -> Broken:
 
 
 def _credits(snapshot: Snapshot) -> Broken:
-    deals, credits = snapshot.opportunities, snapshot.table("credits")
+    deals, credits = snapshot.opportunities, read(snapshot, "credits")
     credited = is_in(deals["opportunity_id"], credits["opportunity_id"])
     since = deals.loc[credited, "close_date"].min()
     due = (deals["status"] == "won") & (deals["close_date"] >= since)
@@ -66,11 +66,11 @@ def _credits(snapshot: Snapshot) -> Broken:
 
 
 def _subscriptions(snapshot: Snapshot) -> Broken:
-    held = snapshot.table("subscriptions")
+    held = read(snapshot, "subscriptions")
     paying = ~held["is_trial"].fillna(False).astype(bool)
     yield "recurring revenue zero or negative", paying & (money.to_float(held["mrr"]) <= 0), paying
     ended = held["end_date"].notna()
     yield "subscription ends before it starts", ended & (held["end_date"] < held["start_date"]), ended
     if snapshot.has("accounts"):
-        unknown = ~is_in(held["account_id"], snapshot.table("accounts")["account_id"])
+        unknown = ~is_in(held["account_id"], read(snapshot, "accounts")["account_id"])
         yield "subscription of an unknown account", unknown, pd.Series(True, index=held.index)

@@ -16,9 +16,9 @@ import pandas as pd
 from .. import periods
 from ..snapshot import Snapshot
 from .counts import Found, looked
-from .deals import is_known
 from .duplicates import surplus
 from .imported import freshness
+from .rows import is_known, read
 from .rules import RULES
 
 RECENT = 12  # quarters: a deal closed before them no longer decides what an analysis says
@@ -205,7 +205,7 @@ def _judged(name: str, analysis: Analysis, measured: pd.DataFrame) -> list[objec
 def _lacking(snapshot: Snapshot) -> Iterator[Input]:
     for name, analysis in ANALYSES.items():
         for table in analysis.tables:
-            if snapshot.table(table).empty:
+            if read(snapshot, table).empty:
                 told = f"no {table} were known" if snapshot.has(table) else f"this source has no {table}"
                 yield Input(name, LACKING, told, 0, 0, ANY, ANY)
     if "stage" not in snapshot.tracked:
