@@ -12,7 +12,7 @@ from .cast import currency_written
 from .codes import MAX_TEXT, ROWS, unknown
 from .mapping import FLAGS, fold
 
-_SCIENTIFIC = r"\s*-?(?:[0-9]+(?:[.,][0-9]+)? ?[eE]\+[0-9]+|[0-9][.,][0-9]+ ?[eE][0-9]{2,})\s*"
+_SCIENTIFIC = r" *-?(?:[0-9]+(?:[.,][0-9]+)? ?[eE]\+[0-9]+|[0-9][.,][0-9]+ ?[eE][0-9]{2,}) *"
 _CONTROL = "[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\x00"
 
 

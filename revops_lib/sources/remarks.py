@@ -102,7 +102,7 @@ def _reads_back(text: str) -> bool:
 
 def _is_personal(text: pd.Series) -> pd.Series:
     # A cheap look at most texts, the exact one at what is left.
-    likely = text.str.contains(r"@|(?:^|\W)[+0]\d|\d{3}[-.]\d{4}", regex=True)
+    likely = text.str.contains(r"@|(?:^|[^A-Za-z0-9])[+0][0-9]|[0-9]{3}[-.][0-9]{4}", regex=True)
     return _looked_at(text, likely, lambda some: some.str.contains(f"{_EMAIL}|{_PHONE}", regex=True))
 
 

@@ -20,12 +20,12 @@ NUMBERS = ("money", "rate", "share", "integer")
 DATES = ("day", "instant")
 _SPACES = " \u00a0\u202f\u2009"
 _GROUPING = f"{_SPACES}'’"
-_DAY_MONTH = r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})"
+_DAY_MONTH = r"([0-9]{1,2})[/.-]([0-9]{1,2})[/.-]([0-9]{4})"
 _TIME = r"(?:,?[ T].*)?"
-_SHORT_YEAR = r"\d{1,2}[/. -](?:\d{1,2}|[A-Za-z]{3,9})[/. -]\d{2}"
+_SHORT_YEAR = r"[0-9]{1,2}[/. -](?:[0-9]{1,2}|[A-Za-z]{3,9})[/. -][0-9]{2}"
 # What can be an amount: words in a column of amounts decide nothing about how the others are written.
-_AMOUNT = rf"[-+(\u2212]*\s*(?:[A-Z]{{0,3}}[€$£¥]?(?:US)?)?\s*[-+]?[\d.,{_GROUPING}]+\s*(?:[A-Z]{{0,3}}[€$£¥%]?)[)-]?"
-_SERIAL = r"\d{5}(?:[.,]\d+)?"
+_AMOUNT = rf"[-+(\u2212]* *(?:[A-Z]{{0,3}}[€$£¥]?(?:US)?)? *[-+]?[0-9.,{_GROUPING}]+ *(?:[A-Z]{{0,3}}[€$£¥%]?)[)-]?"
+_SERIAL = r"[0-9]{5}(?:[.,][0-9]+)?"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def notations(columns: Iterable[Column], profile: Profile, timezone: str, where:
 
 def digits(text: pd.Series) -> pd.Series:
     """Numbers without sign, currency and spaces around: what is left tells how they are written."""
-    return text.str.replace(rf"[^\d.,{_GROUPING}]+|^[{_GROUPING}]+|[{_GROUPING}]+$", "", regex=True).str.strip(_GROUPING)
+    return text.str.replace(rf"[^0-9.,{_GROUPING}]+|^[{_GROUPING}]+|[{_GROUPING}]+$", "", regex=True).str.strip(_GROUPING)
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -83,17 +83,18 @@ def digits(text: pd.Series) -> pd.Series:
 
 def _points(text: pd.Series) -> set[str]:
     """Decimal signs that values of one reading show."""
-    text = text[text.str.fullmatch(_AMOUNT) & text.str.contains(r"\d[.,]|[.,]\d", regex=True)]
-    plain = text.str.fullmatch(r"-?\d+\.\d\d?")
+    text = text[text.str.contains("[.,]", regex=True)]
+    plain = text.str.fullmatch(r"-?[0-9]+\.[0-9][0-9]?")
     points = {"."} if plain.any() else set()
-    bare = digits(text[~plain])
+    others = text[~plain]
+    bare = digits(others[others.str.fullmatch(_AMOUNT)])
     for sign, other in ((".", ","), (",", ".")):
         point, group = f"[{sign}]", f"[{other}{_GROUPING}]"
         shown = (
-            rf"(?:0|\d+)?{point}(?:\d{{1,2}}|\d{{4,}})"  # not followed by three digits
-            rf"|(?:0|\d{{4,}}){point}\d{{3}}"  # followed by three, but no group can stand before
-            rf"|\d{{1,3}}(?:{group}\d{{3}})+{point}\d*"  # after a group of another sign
-            rf"|\d{{1,3}}(?:[{other}]\d{{3}}){{2,}}"  # the other sign comes twice: it groups
+            rf"(?:0|[0-9]+)?{point}(?:[0-9]{{1,2}}|[0-9]{{4,}})"  # not followed by three digits
+            rf"|(?:0|[0-9]{{4,}}){point}[0-9]{{3}}"  # followed by three, but no group can stand before
+            rf"|[0-9]{{1,3}}(?:{group}[0-9]{{3}})+{point}[0-9]*"  # after a group of another sign
+            rf"|[0-9]{{1,3}}(?:[{other}][0-9]{{3}}){{2,}}"  # the other sign comes twice: it groups
         )
         if bare.str.fullmatch(shown).any():
             points.add(sign)
@@ -105,11 +106,11 @@ def _number_notation(
 ) -> Notation:
     own = {profile.decimal} if profile.decimal else points[column.name]
     if len(own) > 1:
-        example = [text[text.str.contains(rf"[{sign}]\d{{1,2}}\D*$", regex=True)].iloc[:1].sum() for sign in ".,"]
+        example = [text[text.str.contains(rf"[{sign}][0-9]{{1,2}}[^0-9]*$", regex=True)].iloc[:1].sum() for sign in ".,"]
         what = f"column {column.name} writes the decimal point and the decimal comma: {example[0]!r} and {example[1]!r}"
         raise refusal("E_AMOUNT_MIXED", what, where, "export it again in one notation")
     if not own:
-        unclear = text[digits(text).str.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}").fillna(False)]
+        unclear = text[digits(text).str.fullmatch(r"[1-9][0-9]{0,2}[.,][0-9]{3}").fillna(False)]
         others = set().union(*points.values())
         if len(unclear) and len(others) != 1:
             what = f"column {column.name}: {unclear.iloc[0]!r} may have thousands or decimals, and no value decides"
