@@ -183,11 +183,6 @@ def _add_import(verbs: Any) -> str:
     parser = _verb(verbs, "import", _import, "read a CRM export into a dataset folder", examples)
     _add_export(parser)
     parser.add_argument("--to", type=_path, metavar="DIR", help="dataset folder to write, or to replace")
-    limit = "share of a file's rows that may be rejected, 0 to 1 (default: 0.05); of the won amount at most 1 %% may be, "
-    limit += "or SHARE once it is above 0.05"
-    parser.add_argument("--max-rejected", type=float, metavar="SHARE", help=limit)
-    fixed = "a quarantine.csv of this export with `record` corrected: its rows come in, each once"
-    parser.add_argument("--fixed", type=_path, metavar="CSV", help=fixed)
     parser.add_argument("--explain", action="store_true", help="show how every column would be read, write nothing")
     return "import"
 
@@ -206,6 +201,11 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     where = "folder of the export, or a workbook or database that holds it"
     parser.add_argument("--from", dest="source", type=_path, required=True, metavar="DIR", help=where)
     parser.add_argument("--as-of", metavar="DATE", help="day the export was made (default: latest day in it)")
+    limit = "share of a file's rows that may be rejected, 0 to 1 (default: 0.05); of the won amount at most 1 %% may be, "
+    limit += "or SHARE once it is above 0.05"
+    parser.add_argument("--max-rejected", type=float, metavar="SHARE", help=limit)
+    fixed = "a quarantine.csv of this export with `record` corrected: its rows come in, each once"
+    parser.add_argument("--fixed", type=_path, metavar="CSV", help=fixed)
 
 
 def _add_check(verbs: Any) -> str:
@@ -297,8 +297,7 @@ def _import(arguments: argparse.Namespace) -> int:
         return _explain(sources.explain(arguments.mapping, arguments.source))
     if arguments.to is None:
         raise UsageError("--to is missing", "revops import", "name the dataset folder to write, or add --explain")
-    options: dict[str, Any] = {} if arguments.max_rejected is None else {"max_rejected": arguments.max_rejected}
-    return _imported(arguments, fixed=arguments.fixed, **options)
+    return _imported(arguments)
 
 
 def _snapshot(arguments: argparse.Namespace) -> int:
@@ -309,9 +308,10 @@ def _imported(arguments: argparse.Namespace, **options: Any) -> int:
     from . import periods, sources, tables
 
     as_of = None if arguments.as_of is None else periods.day(arguments.as_of)
+    options |= {} if arguments.max_rejected is None else {"max_rejected": arguments.max_rejected}
     with _progress() as progress:
         dataset = sources.import_export(
-            arguments.mapping, arguments.source, arguments.to, as_of=as_of, progress=progress, **options
+            arguments.mapping, arguments.source, arguments.to, as_of=as_of, fixed=arguments.fixed, progress=progress, **options
         )
     for file in dataset["files"]:
         counts = f"{file['accepted']:,} accepted + {file['quarantined']:,} quarantined + {file['duplicates']:,} duplicates"

@@ -58,7 +58,7 @@ MEANINGS = {
     "instant": "instant, UTC",
     "day": "local day",
     "money": "exact money, two decimals",
-    "month": "month, as its first day",
+    "month": "day from which it holds, the first of a month where only the month is given",
     "rate": "exact rate, eight decimals",
 }
 STATUSES = ("open", "won", "lost")
@@ -402,6 +402,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or as it was before."""
     beside = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(text.encode("utf-8"))
         _keep(beside)
         beside.replace(path)
@@ -414,7 +415,11 @@ def recover(directory: Path) -> None:
     """Bring back a dataset that a run ended between two renames has left beside its folder."""
     before = _before(directory)
     if before.exists() and not directory.exists():
-        before.rename(directory)
+        try:
+            before.rename(directory)
+        except OSError as failure:
+            do = f"rename {before.name} to {directory.name}"
+            raise CannotWrite(failure.strerror or "cannot rename", str(directory), do) from failure
 
 
 def _exchange(beside: Path, directory: Path) -> None:

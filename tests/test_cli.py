@@ -109,7 +109,8 @@ def test_import_tells_counts_gaps_and_the_next_command(
         (to / "opportunities.parquet").touch()
         counts = {"read": 8800, "accepted": 8790, "quarantined": 7, "duplicates": 3}
         files = [{"file": "deals.csv", "table": "opportunities", **counts}]
-        return {"files": files, "known_until": "2017-12-31", "fiscal_year_end": "JAN", "tracked": []}
+        said = {"quarantined": [], "remarks": [{"table": "opportunities", "code": "W_X", "meaning": "odd", "n": 2}]}
+        return {"files": files, "known_until": "2017-12-31", "fiscal_year_end": "JAN", "tracked": [], **said}
 
     monkeypatch.setattr(sources, "import_export", imported)
     argv = ["import", "m.yml", "--from", str(tmp_path), "--to", str(tmp_path / "data"), "--as-of", "2017-12-31"]
@@ -121,6 +122,35 @@ def test_import_tells_counts_gaps_and_the_next_command(
     assert f"next: revops run 2018Q4 --data {tmp_path / 'data'} --out runs/data\n" in told
     assert asked["max_rejected"] == 0.1
     assert asked["as_of"].isoformat() == "2017-12-31"
+    assert "  opportunities: 2 W_X: odd\n" in told and "revops snapshot" in told
+    (tmp_path / "data" / "opportunities.parquet").unlink()
+    (tmp_path / "data").rmdir()
+    assert cli.main(["snapshot", *argv[1:], "--fixed", "x.csv"]) == 0
+    assert asked["keep_copy"] and asked["fixed"].name == "x.csv"
+
+
+def test_explain_and_draft_show_how_an_export_would_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "export").mkdir()
+    text = "opportunity_id;amount;stage;close_date;colour\nD-1;1.234,50;Won;25/12/2026;red\nD-2;12,00;Offer;01/02/2026;blue\n"
+    (tmp_path / "export" / "deals.csv").write_text(text, encoding="utf-8")
+    drafted = tmp_path / "mine.yml"
+    assert cli.main(["mapping", "draft", str(tmp_path / "export"), "--to", str(drafted)]) == 0
+    told = capsys.readouterr().out
+    assert "lines are marked" in told and "--explain" in told
+    assert cli.main(["mapping", "draft", str(tmp_path / "export"), "--to", str(drafted)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert cli.main(["import", str(drafted), "--from", str(tmp_path / "export"), "--explain"]) == 0
+    told = capsys.readouterr().out
+    assert "deals.csv → opportunities (2 rows, 0 would be set aside) encoding 'utf-8', sep ';'" in told
+    for line in (
+        "amount               ← amount  (decimal ,)",
+        "close_date           ← close_date  (day first)",
+        "read by nothing:     colour",
+    ):
+        assert line in told
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "mine.yml"]
+    assert cli.main(["import", str(drafted), "--from", str(tmp_path / "export")]) == 2
+    assert "--to is missing" in capsys.readouterr().err
 
 
 def test_check_lists_what_leads_nowhere(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What an import can find, by code: faults of a row, refusals of a file, remarks that reject nothing.
+"""What an import can find, by code: faults of a row, and remarks that reject nothing; how a whole file is refused.
 
 A row is set aside once, for the first fault found; `E_` codes count towards the limit of rejected rows, `W_` codes do not.
 """

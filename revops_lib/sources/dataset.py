@@ -153,8 +153,9 @@ def check(directory: Path) -> pd.DataFrame:
     breaks its schema.
     """
     directory = Path(directory)
-    read_dataset(directory)
-    frames = {name: read_table(directory, name) for name in tables.TABLES if (directory / f"{name}.parquet").exists()}
+    listed = {file.get("table") for file in read_dataset(directory)["files"] if isinstance(file, dict)}
+    there = [name for name in tables.TABLES if name in listed or (directory / f"{name}.parquet").exists()]
+    frames = {name: read_table(directory, name) for name in there}
     findings = []
     for name, frame in frames.items():
         tables.check(name, frame)

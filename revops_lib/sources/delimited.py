@@ -25,6 +25,7 @@ import pyarrow
 
 from ..errors import DataRefused
 from .codes import refusal
+from .mapping import fold
 from .profile import Profile
 from .records import Odd, Records
 
@@ -39,7 +40,7 @@ _FOREIGN = {b"PK\x03\x04": "an Excel workbook (.xlsx) or a zip", b"\xd0\xcf\x11\
 # A letter beyond ASCII in UTF-8.
 _SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 csv.field_size_limit(1 << 24)  # a longer text than the usual 128 KiB is a fault of its row, not of the file
-_HEADER_LINES = 50  # blank lines and titles are looked through for the header up to here when the separator is found out
+_HEADER_LINES = 50  # so many lines are looked at for the header when the separator is found out
 
 
 def read_records(path: Path, profile: Profile, choose: Callable[[list[str]], Sequence[int]], wanted: Iterable[str]) -> Records:
@@ -77,7 +78,7 @@ def read_records(path: Path, profile: Profile, choose: Callable[[list[str]], Seq
                     rows.append(row)
                     lines.append((first, last))
                 elif row:
-                    odd.append(Odd(first, last, "E_FIELD_COUNT", f"{len(row)} fields, the header has {width}"))
+                    odd.append(Odd(first, last, "E_FIELD_COUNT", f"{len(row)} fields, the header has {width}", len(row)))
                 if len(rows) == _PORTION:
                     _keep(columns, rows)
                     rows = []
@@ -134,10 +135,12 @@ def _parse(record: str, sep: str) -> list[str | None]:
 
 
 def _swallowed(row: list[str], sep: str, width: int) -> bool:
-    """Whether a quoted field of several lines holds what looks like rows: a quote was opened that another row closed."""
-    return width > 2 and any(
-        any(line.count(sep) >= width - 2 for line in field.splitlines()) for field in row if "\n" in field or "\r" in field
-    )
+    """Whether a quoted field of several lines holds as many separators as the rows it would have swallowed.
+
+    A quote that one row opens and another closes takes the rows between with it.
+    """
+    breaks = [(field, len(field.splitlines()) - 1) for field in row if "\n" in field or "\r" in field]
+    return width > 2 and any(n and field.count(sep) >= (width - 1) * n for field, n in breaks)
 
 
 # --- what the file does not say about itself -------------------------------------------------------------------------
@@ -217,8 +220,6 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def _separator(path: Path, encoding: str, profile: Profile, wanted: set[str]) -> tuple[str, int]:
     """The separator, and how many lines before the header only declare it (`sep=;`, written by Excel)."""
-    from .mapping import fold
-
     with _opened(path, encoding, 0) as text:
         start = "".join(itertools.islice(text, _HEADER_LINES))
     declared = re.match(r"sep=(.)\r?\n", start)
@@ -245,13 +246,13 @@ def _first(text: Iterable[str], sep: str) -> list[str] | None:
 
 
 def _refuse_truncated(path: Path, opened: Callable[..., Any], odd: list[Odd], ended: int, width: int) -> None:
-    if not odd or odd[-1].last != ended or int(odd[-1].reason.split()[0]) >= width:
+    if not odd or odd[-1].last != ended or odd[-1].fields >= width:
         return
     last = ""
     with opened() as text:
         for last in text:  # noqa: B007 - only the last line counts
             pass
-    footer = len(odd[-1].reason.split()) and odd[-1].reason.startswith("1 ") and " " in last.strip()  # a line of words
+    footer = odd[-1].fields == 1 and " " in last.strip()  # a line of words
     if not last.endswith(("\n", "\r")) and not footer:
         what = "the file is truncated in its last record"
         raise refusal("E_TRUNCATED", what, f"{path}, line {odd[-1].first}", "export it again")

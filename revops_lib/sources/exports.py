@@ -20,7 +20,7 @@ import pandas as pd
 from .. import __version__, periods, tables
 from ..errors import DataRefused, UsageError
 from . import copies, history, remarks
-from .codes import REMARKS, ROWS
+from .codes import REMARKS, ROWS, refusal
 from .dataset import QUARANTINE, previous, quarantine_csv, read_fixes, refuse_foreign, rejected_beside
 from .loading import Loaded, Loading, load
 from .mapping import Mapping, TableMapping, read_mapping
@@ -63,13 +63,14 @@ def import_export(
     refuse_foreign(to, plan.name)
     if not 0 <= max_rejected <= 1:
         raise UsageError(f"{max_rejected} is not a share", "max_rejected", "give a number from 0 to 1")
+    fixes = read_fixes(fixed) if fixed else {}
     members = _members(plan, source)
     entries = [_entry(member, one) for one, member in members]
     identity = _identity(Path(mapping), entries, as_of, max_rejected, fixed, keep_copy)
     before = previous(to)
     if before and before.get("import_id") == identity:
         return {**before, "is_unchanged": True}
-    whole = _read(plan, members, entries, as_of, read_fixes(fixed) if fixed else {}, progress)
+    whole = _read(plan, members, entries, as_of, fixes, progress)
     _refuse(whole, to, max_rejected)
     known_until = _known_until(whole.frames, plan.timezone, Path(mapping), as_of)
     frames, dated = _with_history(whole.frames, to, known_until, plan.timezone)
@@ -151,7 +152,7 @@ def _identity(
     """Equal for equal files, mapping, options and library: the same import again changes nothing."""
     parts = [__version__, mapping.read_bytes().hex(), str(as_of), str(max_rejected), str(copy)]
     parts += [f"{entry['table']} {entry['file']} {entry['sha256']}" for entry in entries]
-    parts += [fixed.read_bytes().hex() if fixed and fixed.is_file() else ""]
+    parts += [fixed.read_bytes().hex() if fixed else ""]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -179,6 +180,7 @@ def _read(
         frame = loaded.accepted
         if one.table in whole.frames:
             frame = pd.concat([whole.frames[one.table], frame], ignore_index=True)
+            _refuse_again(frame, one.table, member)
         whole.frames[one.table] = frame
         loading.know(one.table, frame)
         whole.loaded.append((member, loaded))
@@ -203,16 +205,26 @@ def _read(
     return whole
 
 
+def _refuse_again(frame: pd.DataFrame, table: str, member: Member) -> None:
+    """DataRefused when a file repeats the key of an earlier file of the same table."""
+    key = list(tables.TABLES[table].key)
+    again = frame.duplicated(key)
+    if again.any():
+        first = frame.loc[again, key[0]].iloc[0]
+        what = f"{int(again.sum())} rows are in an earlier file of {table}, too; the first is {first!r}"
+        raise refusal("E_DUP_CONFLICT", what, member.where, "export every record once, or leave rows out with `skip`")
+
+
 def _refuse(whole: _Whole, to: Path, max_rejected: float) -> None:
     """DataRefused for the first file too much of which is rejected; the rejected rows of all are then laid beside `to`."""
     try:
         for member, loaded in whole.loaded:
             faults = loaded.quarantine[loaded.quarantine["code"].str.startswith("E_")]
             refuse_too_many(member.where, loaded.entry["read"], faults, loaded.won, max_rejected)
-    except DataRefused as refusal:
+    except DataRefused as refused:
         beside = rejected_beside(to, whole.quarantine)
-        do = f"correct the export or the mapping, or the records in {beside} (then --fixed {beside.name}), or {refusal.do}"
-        raise DataRefused(refusal.what, refusal.where, do) from refusal
+        do = f"correct the export or the mapping, or the records in {beside} (then --fixed {beside.name}), or {refused.do}"
+        raise DataRefused(refused.what, refused.where, do) from refused
 
 
 def _with_history(

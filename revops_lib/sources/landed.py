@@ -157,7 +157,8 @@ def _sheet_rows(path: Path, sheet: str) -> list[tuple[int, list[str | None]]]:
         pairs = zip(book[sheet].iter_rows(), source[sheet].iter_rows(), strict=True)
         for number, (values, formulas) in enumerate(pairs, start=1):
             for value, formula in zip(values, formulas, strict=True):
-                if value.value is None and formula.data_type == "f":
+                # Of type "str": its result is the empty text.
+                if value.value is None and formula.data_type == "f" and value.data_type != "str":
                     where = f"{path}#{sheet}, cell {formula.coordinate}"
                     do = "open the workbook in a spreadsheet and save it again"
                     raise refusal("E_FORMULA", f"the formula {str(formula.value)[:40]!r} has no result", where, do)

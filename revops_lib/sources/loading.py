@@ -69,6 +69,8 @@ class Loaded:
 def load(member: Member, one: TableMapping, loading: Loading, entry: dict[str, Any], fixes: dict[int, str]) -> Loaded:
     """One file read, cast, checked and split into accepted, quarantined and duplicate rows."""
     records, written, skipped, where = _text(member, one, fixes)
+    if one.table == "opportunities":
+        loading.aliases = {**loading.aliases, **one.values}
     findings = checks.Findings(len(written))
     findings.add(skipped, "W_ROW_SKIPPED", lambda row: "left out as the mapping's `skip` says")
     checks.check_header(findings, written, {column: records.header[i] for column, i in where.items()})
@@ -152,8 +154,6 @@ def _text(member: Member, one: TableMapping, fixes: dict[int, str]) -> tuple[Rec
 def _counted_as(written: pd.DataFrame, one: TableMapping, loading: Loading) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """The text with spellings replaced as the mapping says, and how often each was; stages as the list spells them."""
     text = written.copy()
-    if one.table == "opportunities":
-        loading.aliases = one.values
     for column, value in one.fill.items():
         if column in text:
             text[column] = text[column].fillna(value)
@@ -399,18 +399,21 @@ def _quarantine(member: Member, one: TableMapping, records: Records, findings: c
 def _explained(records: Records, where: dict[str, int], one: TableMapping, notation: dict[str, Notation]) -> dict[str, Any]:
     """How the file was read: columns by canonical name, what nothing reads, notation of numbers and dates."""
     lacking = sorted({*one.columns, *one.fields} - set(where))
+    skipped = {fold(name) for name in one.skip}
     read = {column: records.header[i] for column, i in where.items()}
     told = {}
     for name, how in notation.items():
-        if how.decimal == "," or how.day_first is not None or how.formats:
+        if how.is_number:
+            told[name] = f"decimal {how.decimal}"
+        elif how.day_first is not None or how.formats:
             order = {None: "", True: "day first", False: "month first"}[how.day_first]
-            told[name] = ", ".join(filter(None, [f"decimal {how.decimal}", order, *how.formats]))
+            told[name] = ", ".join(filter(None, [order, *how.formats]))
     found = {
         "read_as": records.read_as,
         "columns": read,
         "constants": one.constants,
         "lacking": lacking,
-        "unmapped": [name for i, name in enumerate(records.header) if i not in where.values()],
+        "unmapped": [name for i, name in enumerate(records.header) if i not in where.values() and fold(name) not in skipped],
         "notation": told,
     }
     return {key: value for key, value in found.items() if value}

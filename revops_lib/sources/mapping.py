@@ -158,7 +158,7 @@ def _check_company(content: dict[str, Any], path: Path) -> None:
     if not isinstance(currencies, list):
         raise UsageError("currencies is not a list", f"{path}, currencies", "write it like [EUR, USD]")
     for key, code in [("currency", content["currency"]), *(("currencies", code) for code in currencies)]:
-        if code not in money.CURRENCIES:
+        if not isinstance(code, str) or code not in money.CURRENCIES:
             raise UsageError(f"{code!r} is not a currency code", f"{path}, {key}", "write it like EUR")
     try:
         ZoneInfo(content["timezone"])
@@ -197,8 +197,11 @@ def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], cu
     for one in set(columns) & set(constants):
         raise UsageError(f"{one} is given twice", f"{where}.columns and {where}.constants", "keep one of them")
     for one in parts["must_exist"]:
-        if not spec.column(one).references:
+        if one in FLAGS or spec.column(one).references in (None, name):
             raise UsageError(f"{one} refers to no other table", f"{where}.must_exist", "leave it out")
+    for one in fill:
+        if one not in columns and (name, one) != ("opportunities", "status"):
+            raise UsageError(f"{one} is filled but not mapped", f"{where}.fill", "map it, or use `constants`")
     # Money without a currency is not money: what the table does not say, the company's currency does.
     if "currency" in spec.names and "currency" not in columns:
         constants = {"currency": currency, **constants}
@@ -207,10 +210,9 @@ def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], cu
     missing = [c.name for c in spec.columns if c.required and not _is_filled(name, c.name, filled)]
     if missing:
         raise UsageError(f"required columns of {name} are not mapped: {', '.join(missing)}", f"{where}.columns", "map them")
-    extra_key = "extra"
-    extra = _spellings(entry[extra_key], f"{where}.extra") if entry.get(extra_key) else ()
+    extra = _spellings(entry["extra"], f"{where}.extra") if entry.get("extra") else ()
     for column in extra:
-        if column in spec.names:
+        if column.lower() in spec.names:
             raise UsageError(f"{column!r} is a column of {name} already", f"{where}.extra", "map it under columns")
     own = _mapping(entry.get("profile") or {}, f"{where}.profile")
     return TableMapping(

@@ -72,6 +72,8 @@ def locate(source: Path, names: Sequence[str], sheet: str | None = None) -> Memb
 
     Raises UsageError when `source` is neither a folder nor a workbook or database, DataRefused when several fit.
     """
+    if Path(names[0]).is_absolute():  # exchange rates lie beside the plans, not in the export
+        return Member(Path(names[0])) if Path(names[0]).is_file() else None
     if source.is_file():
         return _within(source, names, sheet)
     for name in names:
@@ -112,7 +114,7 @@ def _within(source: Path, names: Sequence[str], sheet: str | None) -> Member | N
 
 
 def _in_folder(folder: Path, name: str, sheet: str | None) -> list[Member]:
-    if "/" in name:  # a path, from the folder or absolute
+    if "/" in name:  # a path within the folder
         return [Member(folder / name, sheet)] if (folder / name).is_file() else []
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     for fits in (

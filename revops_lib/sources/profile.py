@@ -63,7 +63,7 @@ def _window(given: Any, where: str) -> tuple[str, str]:
 def _check(profile: Profile, where: str) -> None:
     try:
         "".encode(profile.encoding or "utf-8")
-    except LookupError as failure:
+    except (LookupError, ValueError) as failure:
         raise UsageError(f"unknown encoding {profile.encoding!r}", where, "such as utf-8, cp1252 or utf-16") from failure
     _check_formats(profile, where)
     if profile.sep is not None and (len(profile.sep) != 1 or profile.sep in '"\r\n'):

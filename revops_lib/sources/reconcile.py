@@ -15,8 +15,8 @@ import pyarrow
 
 from ..errors import DataRefused, RevopsError
 
-# Above this share of the won amount an import is refused, unless the caller allows more rejected rows than usual.
 MAX_REJECTED = 0.05
+# Above this share of the won amount an import is refused, unless the caller allows more rejected rows than usual.
 _MAX_REJECTED_WON = 0.01
 
 
@@ -30,10 +30,13 @@ def file_entry(path: Path, file: str, table: str) -> dict[str, Any]:
     """What dataset.json says about a source file before it is read: its digest, and the table it feeds."""
     try:
         with path.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+            digest = hashlib.file_digest(content, "sha256")
+        for log in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}.wal")):
+            if log.is_file():  # what a database in use has not merged yet
+                digest.update(log.read_bytes())
     except OSError as failure:
         raise DataRefused(f"cannot read the file: {failure.strerror}", str(path), "check the file") from failure
-    return {"file": file, "table": table, "sha256": digest}
+    return {"file": file, "table": table, "sha256": digest.hexdigest()}
 
 
 def totals(frame: pd.DataFrame) -> dict[str, str]:

@@ -26,6 +26,7 @@ class Odd:
     last: int
     code: str
     reason: str
+    fields: int = 0
 
 
 @dataclass(frozen=True)

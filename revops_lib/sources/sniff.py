@@ -39,6 +39,7 @@ class Notation:
     timezone: str = "UTC"
     date_window: tuple[str, str] = Profile.date_window
     ids: str = "as written"
+    is_number: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,9 @@ def _number_notation(
         own = others if len(others) == 1 else {"."}
     (decimal,) = own
     if profile.thousands is not None:
-        return replace(plain, decimal=decimal, thousands=_GROUPING if profile.thousands in (" ", "'") else profile.thousands)
-    return replace(plain, decimal=decimal, thousands=_GROUPING + (",." if decimal == "." else ".,").replace(decimal, ""))
+        thousands = _GROUPING if profile.thousands in (" ", "'") else profile.thousands
+        return replace(plain, decimal=decimal, thousands=thousands, is_number=True)
+    return replace(plain, decimal=decimal, thousands=_GROUPING + ("," if decimal == "." else "."), is_number=True)
 
 
 # --- dates -----------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ def _date_notation(column: Column, text: pd.Series, orders: dict[str, set[bool]]
             example = text.loc[first.index[(first != second).to_numpy()][0]]
             what = f"column {column.name}: {example!r} may begin with the day or with the month, and no value decides"
             raise refusal("E_DATE_AMBIGUOUS", what, where, "declare `date_format`, such as %d/%m/%Y or %m/%d/%Y")
-    return replace(plain, day_first=next(iter(own), True))
+    return replace(plain, day_first=next(iter(own), True if len(first) else None))
 
 
 def _first_two(text: pd.Series) -> tuple[pd.Series, pd.Series]:
