@@ -53,8 +53,7 @@ def entry(part: Part, plan: Plan, knowledge: Knowledge, folder: Path, profile: d
         ]
     percent = [target for target in part.columns.found if _is_percent(part, target)]
     lines += [Line(f"percent: {flow(percent)}{mark('they go beyond 1')}")] if percent else []
-    fill = part.model.one.fill if part.model.one and part.model.fits(part.source.header) else {}
-    lines += [Line(f"fill: {flow(fill)}  # as in {part.model.origin}")] if fill else []
+    lines += _fill(part)
     lines += [_skip(part)] if part.skip else _deleted(part, knowledge)
     return [*lines, *_profile(part, knowledge, profile), *_not_mapped(part, plan)]
 
@@ -218,22 +217,30 @@ def _not_mapped(part: Part, plan: Plan) -> list[Line]:
     """Columns nobody reads; those that hold something can be kept as the company's own. A file read several times has them
     once."""
     readings = [other for other in plan.parts if other.source.member == part.source.member]
-    if readings[0] is not part:
+    if max(readings, key=lambda one: len(one.columns.found)) is not part:
         return []
-    source = part.source
+    source = part.whole
     read = {place for other in readings for place in (*other.columns.places, *(place for place, _ in _skipped(other)))}
     if plan.entered and plan.entered.deals.source.member == source.member:
         read |= {i for i, name in enumerate(source.header) if folded(name).startswith(folded(plan.entered.prefix))}
     left = [i for i in range(len(source.header)) if i not in read]
     full = [i for i in left if len(source.distinct(i))]
     canonical = tables.TABLES[part.table].names
-    offered = [source.header[i] for i in full if i in source.usable and source.header[i] not in canonical]
+    offered = [source.header[i] for i in full if i in source.usable and source.header[i].lower() not in canonical]
     lines = []
     for told, several in (("not mapped", full), ("not mapped, and empty", [i for i in left if i not in full])):
         names = [flow(source.header[i]) if source.header[i].strip() else f"column {i + 1} without a name" for i in several]
         if names:
             lines += [Line(f"# {line}") for line in wrapped(f"{told}: ", names)]
     return [*lines, *(Line(line, True) for line in wrapped("extra: [", [flow(name) for name in offered], "]") if offered)]
+
+
+def _fill(part: Part) -> list[Line]:
+    """What a known mapping puts where a value is missing; the currency goes without saying."""
+    known = part.model.one.fill if part.model.one and part.model.fits(part.source.header) else {}
+    filled = {*part.columns.found, *(["status"] if part.table == "opportunities" else [])} - {"currency"}
+    fill = {name: value for name, value in known.items() if name in filled}
+    return [Line(f"fill: {flow(fill)}  # as in {part.model.origin}")] if fill else []
 
 
 def _skip(part: Part) -> Line:

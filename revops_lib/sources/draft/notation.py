@@ -29,6 +29,8 @@ def undecided(columns: Sequence[Column], timezone: str) -> tuple[list[list[Readi
     One question is how numbers are written, another how dates are; a column that the file's other columns decide is none.
     """
     columns = [replace(column, text=pd.Series(column.text.dropna().unique(), dtype="str")) for column in columns]
+    if _refused(columns, timezone) is None:
+        return [], []
     open_ = [(column, failure) for column in columns if (failure := _refusal(column, columns, timezone))]
     questions, broken = [], []
     for kinds, readings_of in ((NUMBERS, _numbers), (DATES, _dates)):
@@ -47,17 +49,22 @@ def profiles(questions: list[list[Reading]]) -> Iterator[Reading]:
         yield {key: value for said, _ in answers for key, value in said.items()}, ", ".join(told for _, told in answers)
 
 
+def _refused(columns: list[Column], timezone: str) -> DataRefused | None:
+    try:
+        notations(columns, Profile(), timezone, "")
+    except DataRefused as failure:
+        return failure
+    return None
+
+
 def _refusal(column: Column, columns: list[Column], timezone: str) -> DataRefused | None:
     """Why this column cannot be read as it is, beside the others of its file."""
     # The refusal names the first column it meets: this one stands first, under a name no other has.
     first = replace(column, name=f"{column.name}\0")
-    others = [other for other in columns if other is not column]
-    try:
-        notations([first, *others], Profile(), timezone, "")
-    except DataRefused as failure:
-        if "\0" in failure.what:
-            return DataRefused(failure.what.replace("\0", ""), failure.where, failure.do)
-    return None
+    failure = _refused([first, *(other for other in columns if other is not column)], timezone)
+    if failure is None or "\0" not in failure.what:
+        return None
+    return DataRefused(failure.what.replace("\0", ""), failure.where, failure.do)
 
 
 def _numbers(columns: list[Column]) -> Iterator[Reading]:

@@ -24,7 +24,7 @@ _FOLLOWS = {"status": ("stage", "is_won"), "change_no": ("changed_at",)}
 
 @dataclass
 class Part:
-    """A file as a table of the mapping, without the rows that `skip` leaves out.
+    """A file as a table of the mapping: `source` without the rows that `skip` leaves out, `whole` with them.
 
     `doubt`: about the table; `is_split`: one of several readings of a file that a known mapping makes, taken over as it is;
     `is_foreign`: a history of other things than these deals; `constants`: what a known mapping puts into columns the file
@@ -32,6 +32,7 @@ class Part:
     """
 
     source: Source
+    whole: Source
     table: str
     model: Model
     score: float
@@ -171,7 +172,7 @@ def _part(
     there = {name: values for name, values in skip.items() if source.position(name) is not None}
     kept = source.without(there)
     # Where nothing is left, the rows that are left out still say what the columns are.
-    return Part(kept if len(kept.records.lines) else source, model.table, model, score, doubt, is_split, skip=there)
+    return Part(kept if len(kept.records.lines) else source, source, model.table, model, score, doubt, is_split, skip=there)
 
 
 def _companions(first: Part, knowledge: Knowledge) -> Iterator[Part]:
@@ -179,11 +180,11 @@ def _companions(first: Part, knowledge: Knowledge) -> Iterator[Part]:
     if not first.model.fits(first.source.header):
         return
     for model in knowledge.companions(first.model):
-        part = _part(first.source, model, first.score, "", dict(model.one.skip) if model.one else {}, is_split=True)
+        part = _part(first.whole, model, first.score, "", dict(model.one.skip) if model.one else {}, is_split=True)
         must = [target for target in model.targets if model.one and target not in model.one.optional]
-        has_all = must and set(must) <= set(known(first.source, model, knowledge, whole=False))
-        is_whole = bool(model.one and model.one.skip and not part.skip)
-        if has_all and not is_whole and len(first.source.without(part.skip).records.lines):
+        has_all = must and set(must) <= set(known(first.whole, model, knowledge, whole=False))
+        is_all = bool(model.one and model.one.skip and not part.skip)
+        if has_all and not is_all and len(first.whole.without(part.skip).records.lines):
             yield part
 
 

@@ -132,7 +132,7 @@ def _members(given: list[Path], unread: list[str]) -> list[tuple[Member, bool]]:
 def _holds_tables(file: Path) -> bool:
     """Whether it is a workbook or a database: only in those a table can be looked for."""
     try:
-        locate(file, ())
+        locate(file, [file.name])
     except UsageError:
         return False
     return True

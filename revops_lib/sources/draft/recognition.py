@@ -37,6 +37,9 @@ def recognise(source: Source, knowledge: Knowledge, alike: np.ndarray) -> tuple[
     """
     ranked = sorted((_candidate(source, name, knowledge, alike) for name in tables.TABLES), key=lambda one: -one.score)
     best, second = ranked[:2]
+    # Of two tables that one mapping reads from the same file, the larger one is meant; the other comes along with it.
+    if second.model in knowledge.companions(best.model) and _width(source, second) > _width(source, best):
+        best, second = second, ranked[2]
     if best.score < (_DEALS if _is_deal(source, best, knowledge) else _LIKELY) or not _has_half(source, best, knowledge, alike):
         return None, f"a little like {best.table}" if best.score else "none of its columns is known"
     return best, _doubt(source, best, second, knowledge)
@@ -56,6 +59,10 @@ def exact(source: Source, model: Model) -> dict[str, int]:
         if place is not None:
             found[target] = place
     return found
+
+
+def _width(source: Source, one: Candidate) -> int:
+    return len(set(exact(source, one.model).values()))
 
 
 def _is_deal(source: Source, one: Candidate, knowledge: Knowledge) -> bool:

@@ -65,15 +65,15 @@ def find_stages(files: list[Deals], passed: Iterable[str], knowledge: Knowledge)
     """
     staged = [deals for deals in files if "stage" in deals.columns.found]
     every = pd.concat([*(deals.stage.dropna() for deals in staged), pd.Series(list(passed), dtype="str")], ignore_index=True)
-    if every.empty:
-        named = {"open": "Open", "won": "Won", "lost": "Lost"}
-        return Stages([Stage(named[status], status) for status in STATUSES], "the deals name no stage")
     names: dict[str, str] = {}
     totals: dict[str, int] = {}
     for name, n in sorted(every.value_counts(sort=False).items(), key=lambda item: (-item[1], item[0])):
         if folded(name):
             names.setdefault(folded(name), name)
             totals[folded(name)] = totals.get(folded(name), 0) + n
+    if not names:
+        named = {"open": "Open", "won": "Won", "lost": "Lost"}
+        return Stages([Stage(named[status], status) for status in STATUSES], "the deals name no stage")
     frequent = sorted(names, key=lambda key: (-totals[key], key))
     kept = frequent[:MOST]
     told = _told_by_deals(staged)

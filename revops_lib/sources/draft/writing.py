@@ -37,12 +37,18 @@ def draft(files: Sequence[Path], *, known: Sequence[Path]) -> str:
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "deals.csv").write_text("opportunity_id,amount,stage\\nD-1,100,Won\\nD-2,50,Offer\\n", encoding="utf-8")
-    >>> print("\\n".join(line for line in draft([folder], known=[]).splitlines() if "stage" in line))
+    >>> rows = "opportunity_id,stage,amounts\\nD-1,Won,100\\nD-2,Offer,50\\n"
+    >>> _ = (folder / "opportunities.csv").write_text(rows, encoding="utf-8")
+    >>> print("\\n".join(draft([folder], known=[]).splitlines()[11:20]))
     stages:
       - {stage: Offer, position: 1, status: open}  # unsure: open, won or lost?
       - {stage: Won, position: 2, status: won}
-          stage: stage
+    <BLANKLINE>
+    tables:
+      opportunities:
+        file: opportunities.csv
+        columns:
+          opportunity_id: opportunity_id
     """
     knowledge = learn(known)
     folder, sources, unread = read(files, knowledge.tables_of)
