@@ -46,7 +46,9 @@ def take(folder: Path, day: str, verb: str = "snapshot", rows: list[str] | None 
 
 def seen(folder: Path, day: str) -> list[list]:
     deals = Snapshot(folder / "to", quarter="2026Q3", as_of=day).opportunities
-    deals = deals.assign(amount=deals["amount"].astype("str").fillna("none"), close_date=deals["close_date"].dt.strftime("%m-%d"))
+    deals = deals.assign(
+        amount=deals["amount"].astype("str").fillna("none"), close_date=deals["close_date"].dt.strftime("%m-%d")
+    )
     return deals[["opportunity_id", "owner_id", "amount", "stage", "status", "close_date"]].values.tolist()
 
 
