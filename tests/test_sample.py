@@ -70,7 +70,15 @@ def test_small_enough_for_git() -> None:
     assert (SHIPPED / "truth.yml").stat().st_size < 400_000
 
 
-@pytest.mark.parametrize("name", tables.TABLES)
+# The sample company has one currency, merged no account and keeps neither contacts nor tickets.
+LACKING = {"contacts", "account_merges", "fx_rates", "tickets", "ticket_events"}
+
+
+def test_the_sample_has_every_other_table(frames: Frames) -> None:
+    assert set(frames) == set(tables.TABLES) - LACKING
+
+
+@pytest.mark.parametrize("name", [name for name in tables.TABLES if name not in LACKING])
 def test_every_table_obeys_its_schema(frames: Frames, name: str) -> None:
     assert len(tables.check(name, frames[name]))
 
