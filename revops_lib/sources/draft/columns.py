@@ -82,7 +82,7 @@ def find_columns(
         _add_offers(columns, source, model, knowledge, alike, keys)
     if model.table == "opportunities":
         _settle_state(columns, source)
-    order = [*model.targets, *tables.TABLES[model.table].names, *FLAGS]
+    order = [*model.targets, *tables.TABLES[model.table].names, *FLAGS, *(FIELDS + field for field in tables.TRACKED)]
     columns.found = dict(sorted(columns.found.items(), key=lambda item: order.index(item[0])))
     return columns
 

@@ -101,7 +101,7 @@ def _wanted(part: Part) -> Iterator[tuple[str, str]]:
     """Columns that every row must have, or that most analyses need, and nothing fills."""
     filled = {*part.columns.found, *part.constants, *(one.target for one in part.columns.refused)}
     for name in part.missing:
-        if name != "status":
+        if (part.table, name) != ("opportunities", "status"):  # it follows from the stage, which is asked for below
             yield name, f"every row: {spec_of(part.table, name).description}"
     if part.table == "opportunities":
         yield from ((name, why) for name, why in _NEEDED.items() if name not in filled and name not in part.missing)

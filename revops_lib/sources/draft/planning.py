@@ -210,7 +210,7 @@ def _constants(part: Part, knowledge: Knowledge) -> Iterator[tuple[str, tuple[st
         return
     for name in _missing(part):
         for model in (part.model, *knowledge.models[part.table]):
-            if model.one and name in model.one.constants:
+            if model.one and model.targets and name in model.one.constants:
                 yield name, (model.one.constants[name], model.origin)
                 break
 

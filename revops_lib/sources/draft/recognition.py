@@ -104,7 +104,8 @@ def _candidate(source: Source, table: str, knowledge: Knowledge, alike: np.ndarr
         + model.fits(source.header)
         for model, found in zip(models, explained, strict=True)
     ]
-    best = max((i for i, model in enumerate(models) if model.targets), key=lambda i: (weighed[i], -i))
+    rank = [(_says_what(table, found), weight) for found, weight in zip(explained, weighed, strict=True)]
+    best = max((i for i, model in enumerate(models) if model.targets), key=lambda i: (*rank[i], -i))
     found = {target: place for one in (*explained, explained[best]) for target, place in one.items()}
     score = sum(_weight(table, target) * _rarity(source.header[place], knowledge) for target, place in found.items())
     score += sum(_weight(table, target) * _LIKE_WEIGHT * rarity for target, rarity in _like(table, found, knowledge, alike))
@@ -113,6 +114,11 @@ def _candidate(source: Source, table: str, knowledge: Knowledge, alike: np.ndarr
     if len(key) == 1 and key[0] in found and _repeats(source, found[key[0]]):
         score *= 0.3
     return Candidate(table, models[best], score)
+
+
+def _says_what(table: str, found: dict[str, int]) -> bool:
+    """Whether a history has what changed: the name of the field, or the values of fields. Of other tables nothing is asked."""
+    return table != "opportunity_history" or "field" in found or any(target.startswith(FIELDS) for target in found)
 
 
 def _weight(table: str, target: str) -> float:
