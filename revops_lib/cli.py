@@ -283,7 +283,7 @@ def _mapping(arguments: argparse.Namespace) -> int:
         print(text, end="")
         return 0
     tables.write_text(arguments.to, text)
-    unsure = text.count("# unsure") + text.count("???")
+    unsure = text.count("# unsure:") + text.count(": ???")
     print(f"wrote {arguments.to}; {unsure} lines are marked `# unsure` or `???`: look at them, then")
     source = arguments.files[0] if arguments.files[0].is_dir() else arguments.files[0].parent
     print(f"revops import {arguments.to} --from {source} --explain")
