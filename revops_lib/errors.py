@@ -58,6 +58,18 @@ class CannotWrite(RevopsError):
     exit_code = 7
 
 
+class Locked(RevopsError):
+    """Another run works on the same place."""
+
+    exit_code = 8
+
+
+class IntegrityBroken(RevopsError):
+    """What should be as it was, is not: a hash differs, a result cannot be made again."""
+
+    exit_code = 9
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A sentence naming the closest valid names, for the last part of an error line.
 

@@ -10,9 +10,6 @@ kept as written, `_at` an instant in UTC, `_date` a local day, `n_` a count, `is
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +22,7 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
-from . import money
+from . import disk, money
 from .errors import CannotWrite, DataRefused, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -369,90 +366,24 @@ def write(
     """Lay a dataset on disk: `<table>.parquet`, `dataset.json` and further files (text or bytes by name), all or none.
 
     An earlier dataset in the directory is replaced as a whole; a directory that holds anything else is refused. The same
-    frames give the same bytes. Whatever fails on the way, and whenever, the old dataset is there whole (`recover`).
+    frames give the same bytes. Whatever fails on the way, and whenever, the old dataset is there whole (`disk.recover`).
     """
     directory = directory.resolve()
-    recover(directory)
+    disk.recover(directory)
     if directory.exists() and any(directory.iterdir()) and not (directory / "dataset.json").exists():
         raise CannotWrite("the folder holds something that is not a dataset", str(directory), "name an empty or new folder")
     text = json.dumps(dataset, indent=1, ensure_ascii=False, default=str) + "\n"
-    beside: Path | None = None
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
-        beside.chmod(0o755)
-        for name, frame in frames.items():
-            pyarrow.parquet.write_table(_arrow(name, frame), beside / f"{name}.parquet", compression="zstd")
-            _keep(beside / f"{name}.parquet")
-        for file, content in {"dataset.json": text, **(files or {})}.items():
-            (beside / file).parent.mkdir(exist_ok=True)
-            (beside / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
-            _keep(beside / file)
-        _keep(beside)
-        _exchange(beside, directory)
+        with disk.beside(directory) as new:
+            for name, frame in frames.items():
+                pyarrow.parquet.write_table(_arrow(name, frame), new / f"{name}.parquet", compression="zstd")
+            for file, content in {"dataset.json": text, **(files or {})}.items():
+                (new / file).parent.mkdir(exist_ok=True)
+                (new / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+            disk.put(new, directory)
     except OSError as failure:
         what = failure.strerror or "cannot write"
         raise CannotWrite(what, str(directory), "free space or choose another folder") from failure
-    finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or as it was before."""
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(text.encode("utf-8"))
-        _keep(beside)
-        beside.replace(path)
-    except OSError as failure:
-        beside.unlink(missing_ok=True)
-        raise CannotWrite(failure.strerror or "cannot write", str(path), "free space or choose another folder") from failure
-
-
-def recover(directory: Path) -> None:
-    """Bring back a dataset that a run ended between two renames has left beside its folder."""
-    before = _before(directory)
-    if before.exists() and not directory.exists():
-        try:
-            before.rename(directory)
-        except OSError as failure:
-            do = f"rename {before.name} to {directory.name}"
-            raise CannotWrite(failure.strerror or "cannot rename", str(directory), do) from failure
-
-
-def _exchange(beside: Path, directory: Path) -> None:
-    """Put `beside` where `directory` is. A folder cannot be replaced in one step: the old one steps aside and, should the
-    new one not arrive, steps back."""
-    before = _before(directory)
-    if not directory.exists():
-        beside.rename(directory)
-    else:
-        shutil.rmtree(before, ignore_errors=True)
-        directory.rename(before)
-        try:
-            beside.rename(directory)
-        except OSError:
-            before.rename(directory)
-            raise
-        shutil.rmtree(before, ignore_errors=True)
-    _keep(directory.parent)
-
-
-def _before(directory: Path) -> Path:
-    return directory.with_name(f".{directory.name}.before")
-
-
-def _keep(path: Path) -> None:
-    """Wait until the disk has it."""
-    if path.is_dir() and os.name == "nt":  # Windows cannot sync folders
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _arrow(name: str, frame: pd.DataFrame) -> pyarrow.Table:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from revops_lib import cli, sources, tables
+from revops_lib import cli, disk, sources
 
 MAPPING = """
 name: small
@@ -68,7 +68,7 @@ class Fault:
         self.left = n
         for owner, name in (
             (Path, "rename"), (Path, "replace"), (Path, "write_bytes"), (Path, "mkdir"), (Path, "chmod"), (os, "fsync"),
-            (pyarrow.parquet, "write_table"), (tables.tempfile, "mkdtemp"),
+            (pyarrow.parquet, "write_table"), (disk.tempfile, "mkdtemp"), (disk, "_swapped"),
         ):  # fmt: skip
             patch.setattr(owner, name, self.counted(getattr(owner, name)))
 
@@ -84,8 +84,14 @@ class Fault:
 
 
 @pytest.mark.parametrize("verb", ["import", "snapshot"])
-@pytest.mark.parametrize("is_first", [True, False], ids=["new folder", "old tables there"])
-def test_the_nth_write_rename_or_sync_fails(tmp_path, export, monkeypatch, capsys, verb, is_first):
+@pytest.mark.parametrize(
+    ("is_first", "can_swap"),
+    [(True, True), (False, True), (False, False)],
+    ids=["new folder", "old tables there", "old tables there, two renames"],
+)
+def test_the_nth_write_rename_or_sync_fails(tmp_path, export, monkeypatch, capsys, verb, is_first, can_swap):
+    if not can_swap:
+        monkeypatch.setattr(disk, "_swapped", lambda new, old: False)
     if verb == "snapshot" or not is_first:
         assert cli.main(export(2)) == 0
     if is_first:
@@ -132,7 +138,8 @@ def test_a_kill_between_two_renames_is_healed_by_the_next_look(tmp_path, export)
     script = f"""
         import os, signal, sys
         from pathlib import Path
-        from revops_lib import cli
+        from revops_lib import cli, disk
+        disk._swapped = lambda new, old: False
         real = Path.rename
         def rename(self, target):
             if Path(target).name == "to":

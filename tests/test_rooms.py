@@ -8,16 +8,16 @@ import pytest
 LIB = Path(__file__).resolve().parent.parent / "revops_lib"
 FLOORS = {
     **dict.fromkeys(["errors"], 0),
-    **dict.fromkeys(["tables", "periods", "money", "statistics", "duplicates"], 1),
+    **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "duplicates"], 1),
     **dict.fromkeys(["sources", "sample"], 2),
     "snapshot": 3,
     **dict.fromkeys(["quality", "forecast", "bottlenecks", "compensation"], 4),
     **dict.fromkeys(["charts", "report"], 5),
-    **dict.fromkeys(["runs", "site", "doctor"], 6),
+    **dict.fromkeys(["runs", "site", "doctor", "spreadsheets"], 6),
     "cli": 7,
     "__main__": 8,
 }
-SIDEWAYS = {("tables", "money")}  # ground may lean on ground; the door on its hinge
+SIDEWAYS = {("tables", "money"), ("tables", "disk"), ("privacy", "disk")}  # ground may lean on ground; the door on its hinge
 MAY_IMPORT = {"charts": {"errors"}, "report": {"errors"}}  # the voice takes frames: it knows no other floor
 CLOCKS = {"now", "today", "utcnow", "localtime", "gmtime"}
 OPERATION = 6

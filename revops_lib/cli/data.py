@@ -104,7 +104,7 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _mapping(arguments: argparse.Namespace) -> int:
-    from .. import tables
+    from .. import disk
     from ..sources import draft
 
     if arguments.to is not None and arguments.to.exists():
@@ -113,7 +113,7 @@ def _mapping(arguments: argparse.Namespace) -> int:
     if arguments.to is None:
         print(text, end="")
         return 0
-    tables.write_text(arguments.to, text)
+    disk.write_text(arguments.to, text)
     unsure = text.count("# unsure:") + text.count(": ???")
     print(f"wrote {arguments.to}; {unsure} lines are marked `# unsure` or `???`: look at them, then")
     source = arguments.files[0] if arguments.files[0].is_dir() else arguments.files[0].parent

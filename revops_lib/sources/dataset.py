@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from .. import periods, tables
+from .. import disk, periods, tables
 from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
 
 # Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it, `digest` says which
@@ -29,7 +29,7 @@ def read_dataset(directory: Path) -> dict[str, Any]:
 
     Raises DataRefused when the folder or its dataset.json is missing, damaged or incomplete.
     """
-    tables.recover(Path(directory).resolve())
+    disk.recover(Path(directory).resolve())
     path = Path(directory) / "dataset.json"
     try:
         dataset = json.loads(path.read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def read_fixes(path: Path) -> dict[tuple[str, str, str], dict[int, str]]:
 def rejected_beside(directory: Path, rejected: pd.DataFrame) -> Path:
     """Lay the rejected rows of a refused import beside the dataset folder it would have written; returns the file."""
     path = directory.with_name(f"{directory.name}.rejected.csv")
-    tables.write_text(path, quarantine_csv(rejected))
+    disk.write_text(path, quarantine_csv(rejected))
     return path
 
 
