@@ -122,6 +122,11 @@ def house(tmp_path: Path) -> House:
     return made
 
 
+def in_place(files: dict[str, str]) -> dict[str, str]:
+    """Without what a run notes about itself."""
+    return {name: digest for name, digest in files.items() if not name.startswith(".") and name != "heartbeat.json"}
+
+
 def digests(folder: Path) -> dict[str, str]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -328,7 +333,7 @@ def test_place_that_cannot_be_written_is_refused(house: House) -> None:
     house.out.unlink()
     house.out.mkdir()
     (house.out / "2026Q2").symlink_to(house.root)
-    with pytest.raises(CannotWrite, match="link"):
+    with pytest.raises(UsageError, match="link"):
         house.run()
     assert not (house.root / "results").exists()
 
@@ -440,8 +445,7 @@ def test_run_of_other_data_or_another_day_is_not_replaced_unasked(good: Any, tmp
     broken = write_notebook(tmp_path / "broken", "forecast", "1 / 0").parent
     options = {**house.arguments(), "notebooks": broken, "out": out, "progress": False}
     assert runs.run("2026Q2", as_of="2026-05-31", replace=True, **options)["exit_code"] == 4
-    after = {name: digest for name, digest in digests(out).items() if "/.failed/" not in name}
-    assert after == before  # nothing good came of it: the other run stays
+    assert in_place(digests(out)) == in_place(before)  # nothing good came of it: the other run stays
 
 
 def test_public_stays_when_no_notebook_succeeds(good: Any, tmp_path: Path) -> None:
@@ -558,10 +562,10 @@ def test_failure_is_told_in_one_line(spoiled: Any, stem: str, code: int, message
     assert entry["error"].startswith("error: ")
     assert message in entry["error"]
     assert "\n" not in entry["error"]
-    folder = house.out / "2026Q2"
-    assert (folder / ".failed" / f"{stem}.ipynb").exists()
-    assert (folder / ".failed" / f"{stem}.log").exists()
-    assert stem == "forecast" or not (folder / f"{stem}.ipynb").exists()
+    own = house.out / ".runs" / manifest["run"]
+    assert (own / f"{stem}.failed-{manifest['run']}.ipynb").exists()
+    assert (own / f"{stem}.log").exists()
+    assert stem == "forecast" or not (house.out / "2026Q2" / f"{stem}.ipynb").exists()
 
 
 def test_failures_stop_nobody_and_spoil_nothing(spoiled: Any) -> None:
@@ -572,7 +576,7 @@ def test_failures_stop_nobody_and_spoil_nothing(spoiled: Any) -> None:
     own = [name for name in before if "forecast" in name and not name.startswith("public/")]
     assert len(own) == 6
     assert {name: after[name] for name in own} == {name: before[name] for name in own}
-    assert not list((house.out / "2026Q2").glob(".partial-*"))
+    assert sorted(path.name for path in house.out.iterdir()) == [".inputs", ".runs", "2026Q2", "heartbeat.json"]
 
 
 def test_failed_notebook_is_not_published(spoiled: Any) -> None:

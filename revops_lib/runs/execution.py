@@ -1,237 +1,207 @@
-"""Notebooks executed by papermill, each in a worker process with a kernel of its own.
+"""Notebooks executed side by side, each by a worker process of its own with a kernel of its own.
 
-However a notebook ends, by an error, a dead kernel, a timeout or a worker that is gone, it ends as an `Outcome`.
+However a notebook ends, by an error, a dead kernel, a timeout or a worker that is gone, it ends as an `Outcome`; and however
+the run ends, no process of it is left.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import re
+import select
 import shutil
-import signal
+import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Protocol
 
-from ..errors import CannotWrite, KernelDied, NotebookFailed, RevopsError, TimedOut, UsageError
+from .. import disk
+from ..errors import CannotWrite, KernelDied, TimedOut
+from . import processes
+from .job import TIMEOUT, Job, Outcome
 from .request import NOTEBOOKS
-from .verdict import at_fault, line, place, tidy, timing, verdict
 
-TIMEOUT = 900  # seconds per cell
-# The same bytes from the same inputs, on any number of cores: no random hash order, no sums split by thread.
-_KERNEL_ENV = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+LIMIT = 4 * 3600.0  # seconds per run
+# The same bytes from the same inputs, on any number of cores: no random hash order, no sums split by thread. Nothing of the
+# user's own Jupyter: no start-up files, no history. One thread, so that kernels can be forked.
+_FIXED = {
+    "PYTHONHASHSEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
 
 
-@dataclass(frozen=True)
-class Job:
-    """A notebook to execute. `folder` is its own new folder: notebook.ipynb, log.txt and results/ are written there.
+def execute(
+    jobs: list[Job], *, run: str, place: Path, workers: int | None = None, limit: float = LIMIT, warm: bool = True
+) -> Iterator[Outcome]:
+    """Execute the notebooks, `workers` at a time (default: one per core), and yield outcomes as they come.
 
-    Without `parameters` it runs with its defaults, gets no cell injected and writes no results.
+    A notebook that fails, or whose worker dies, does not stop the others; what has not ended after `limit` seconds is ended.
+    `run` marks the processes, `place` is a folder for what they need while they live. `warm` kernels are forked where the
+    system can (Linux); else each starts on its own.
     """
-
-    stem: str
-    notebook: Path
-    folder: Path
-    parameters: Mapping[str, Any]
-    timeout: float = TIMEOUT
-
-    @property
-    def executed(self) -> Path:
-        return self.folder / "notebook.ipynb"
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.txt"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a notebook ended: its error, or None; seconds in all and split into kernel start, imports and work."""
-
-    stem: str
-    error: RevopsError | None = None
-    seconds: float = 0.0
-    split: Mapping[str, float] = field(default_factory=dict)
-
-
-def execute(jobs: list[Job], *, workers: int | None = None) -> Iterator[Outcome]:
-    """Execute the notebooks in `workers` processes (default: one per core) and yield outcomes as they come.
-
-    A notebook that fails, or takes its whole worker down, does not stop the others.
-    """
-    workers = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
-    lost: list[Job] = []
-    with _pool(workers) as pool:
-        futures = {pool.submit(_execute, job): job for job in jobs}
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                lost.append(futures[future])
-    for job in lost:  # one of them took the pool down: each again, alone
-        with _pool(1) as pool:
-            yield _alone(job, pool.submit(_execute, job))
-
-
-def _alone(job: Job, future: Future[Outcome]) -> Outcome:
+    until = time.monotonic() + limit
+    waiting = list(jobs)
+    running: dict[str, Job] = {}
+    at_a_time = max(1, workers or os.cpu_count() or 1)
+    nest = _nest(run, place, jobs, warm)
     try:
-        return future.result()
-    except BrokenProcessPool:
-        where = f"notebook {job.stem}, outside any cell"
-        return Outcome(
-            job.stem, KernelDied("the process that runs the notebook died", where, "look for what ended it: memory?")
-        )
+        while waiting or running:
+            while waiting and len(running) < at_a_time:
+                job = waiting.pop(0)
+                running[job.stem] = job
+                nest.start(job)
+            ended = nest.ended(until - time.monotonic())
+            if ended is None:  # the nursery is gone, and its workers with it
+                nest.close()
+                processes.end(processes.RUN, run)
+                ended, nest = [(stem, 1) for stem in running], _nest(run, place, jobs, warm)
+            for stem, code in ended:
+                job = running.pop(stem)
+                yield Outcome.read(job.outcome) or _died(job, code)
+            if time.monotonic() >= until:
+                for job in (*running.values(), *waiting):
+                    yield Outcome(job.stem, _too_late(job, limit))
+                return
+    finally:
+        nest.close()
+        processes.end(processes.RUN, run)
 
 
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes; when the run is interrupted they end, and their kernels with them."""
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-    before = set(multiprocessing.active_children())
-    try:
-        yield pool
-    except BaseException:
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        pool.shutdown(cancel_futures=True)
-        raise
-    pool.shutdown()
+def _died(job: Job, code: int) -> Outcome:
+    """The outcome of a worker that left none."""
+    if code == CannotWrite.exit_code:
+        return Outcome(job.stem, CannotWrite("cannot write what the notebook left", str(job.folder), "free space"))
+    where = f"notebook {job.stem}, outside any cell"
+    return Outcome(job.stem, KernelDied("the process that runs the notebook died", where, "look for what ended it: memory?"))
 
 
-_stopping = threading.Event()
+def _too_late(job: Job, limit: float) -> TimedOut:
+    do = "give more with --run-timeout, or run fewer notebooks with --only"
+    return TimedOut(f"the run had not ended after {limit:g} seconds", f"notebook {job.stem}", do)
 
 
-def _start_worker() -> None:
-    """The parent alone decides when a worker stops; a worker whose parent is gone ends too, and so does its kernel."""
-    os.environ.update(_KERNEL_ENV)
-    # A check of web addresses that notebooks never need: building its grammar takes 2 of the 3 seconds papermill needs
-    # to import. jsonschema goes without it when it is not there.
-    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+class _Nest(Protocol):
+    """Where workers live."""
+
+    def start(self, job: Job) -> None: ...
+
+    def ended(self, patience: float) -> list[tuple[str, int]] | None:
+        """Stem and exit code of workers that have ended, as soon as there are any; none after `patience` seconds; None: all
+        are gone."""
+
+    def close(self) -> None: ...
 
 
-def _end_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
+def _nest(run: str, place: Path, jobs: list[Job], warm: bool) -> _Nest:
+    if warm and sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        nursery = _Nursery(run, place, jobs)
+        if nursery.is_ready():
+            return nursery
+        nursery.close()
+    return _Apart(run, place)
 
 
-def _stop(*_: object) -> None:
-    """Unwind, so that the kernel is ended on the way out; start no further notebook."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _stopping.set()
-    raise KeyboardInterrupt
+class _Nursery:
+    """Workers forked from one process that has imported the libraries; see `nursery`."""
+
+    def __init__(self, run: str, place: Path, jobs: list[Job]) -> None:
+        self._process = _python(run, place, "nursery", *_used(jobs))
+        self._said = b""
+
+    def is_ready(self) -> bool:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline() == b"ready\n"
+
+    def start(self, job: Job) -> None:
+        with suppress(BrokenPipeError):  # it is gone: `ended` says so
+            _tell(self._process, job)
+
+    def ended(self, patience: float) -> list[tuple[str, int]] | None:
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], max(0.0, patience))[0]:
+            return []
+        read = os.read(self._process.stdout.fileno(), 65536)
+        if not read:
+            return None
+        *lines, self._said = (self._said + read).split(b"\n")
+        return [(stem, int(code)) for stem, code in (line.decode().split(" ") for line in lines)]
+
+    def close(self) -> None:
+        _close(self._process)
 
 
-def _execute(job: Job) -> Outcome:
-    """Execute one notebook in this worker; whatever happens is told in the outcome."""
-    if _stopping.is_set():
-        raise KeyboardInterrupt
-    shutil.rmtree(job.folder, ignore_errors=True)  # what an earlier try in a worker that died left
-    job.results.mkdir(parents=True)
-    os.chdir(job.folder)  # where the user stands must not matter: neither modules nor files are found there
-    _redirect(job.log)
-    if job.parameters:
-        os.environ["REVOPS_RESULTS"] = str(job.results)
-    else:
-        os.environ.pop("REVOPS_RESULTS", None)
-    error, notebook = _papermill(job)
-    if notebook is None:
-        return Outcome(job.stem, error)
-    seconds, split = timing(notebook)
-    try:
-        error = error or verdict(notebook, job.stem, job.results, job.parameters)
-        tidy(notebook, job.notebook)
-        _write(notebook, job.executed)
-    except OSError as failure:
-        error = CannotWrite(failure.strerror or "cannot write", str(failure.filename or job.executed), "free space")
-    return Outcome(job.stem, error, seconds, split)
+class _Apart:
+    """Workers started on their own, each with an ordinary kernel."""
+
+    def __init__(self, run: str, place: Path) -> None:
+        self._run, self._place = run, place
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, job: Job) -> None:
+        self._workers[job.stem] = _python(self._run, self._place, "worker")
+        _tell(self._workers[job.stem], job)
+
+    def ended(self, patience: float) -> list[tuple[str, int]]:
+        until = time.monotonic() + patience
+        while True:
+            ended = [(stem, code) for stem, worker in self._workers.items() if (code := worker.poll()) is not None]
+            for stem, _ in ended:
+                _close(self._workers.pop(stem))
+            if ended or time.monotonic() >= until:
+                return ended
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            _close(worker)
 
 
-def _redirect(log: Path) -> None:
-    """What this worker and its kernel say on the terminal goes to the notebook's log instead."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(target, 1)
-    os.dup2(target, 2)
-    os.close(target)
+def _python(run: str, place: Path, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A process of the run. It hears when the run is gone: its input ends."""
+    own = {processes.RUN: run, "JUPYTER_RUNTIME_DIR": str(place / "jupyter"), "IPYTHONDIR": str(place / "ipython")}
+    environment = {name: value for name, value in os.environ.items() if name not in ("REVOPS_RESULTS", processes.JOB)}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=place,
+        env={**environment, **_FIXED, **own},
+        start_new_session=True,  # Ctrl-C reaches the run alone, which then ends the rest
+    )
 
 
-def _papermill(job: Job) -> tuple[RevopsError | None, Any]:
-    """The error, or None, and the notebook as far as it came; None when it did not even start."""
-    import papermill
-    from papermill.engines import NBClientEngine, papermill_engines
-
-    seen: list[Any] = []
-
-    class Keeper(NBClientEngine):
-        """papermill's engine; keeps hold of the notebook, which papermill gives back only on success."""
-
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
-            seen.append(nb_man.nb)
-            return super().execute_managed_notebook(nb_man, kernel_name, **kwargs)
-
-    papermill_engines.register("revops", Keeper)
-    try:
-        papermill.execute_notebook(
-            str(job.notebook).replace("{", "{{").replace("}", "}}"),  # papermill fills in braces of a path
-            None,
-            parameters=dict(job.parameters),
-            engine_name="revops",
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            start_timeout=120,
-            execution_timeout=job.timeout,
-            iopub_timeout=60,
-            coalesce_streams=True,
-            shutdown_kernel="immediate",  # half a second sooner; all it had to say has arrived
-        )
-        return None, seen[0]
-    except Exception as failure:
-        return _failure(job, failure, seen[0] if seen else None), seen[0] if seen else None
+def _tell(process: subprocess.Popen[bytes], job: Job) -> None:
+    stream: IO[bytes] | None = process.stdin
+    assert stream is not None
+    stream.write(job.line())
+    stream.flush()
 
 
-def _failure(job: Job, failure: Exception, notebook: Any) -> RevopsError:
-    """What ended the notebook, in one line: which cell, the line at fault, the error; and with which exit code."""
-    from papermill.exceptions import PapermillExecutionError
-
-    if notebook is None:
-        return UsageError(f"the notebook cannot be run: {line(failure)}", str(job.notebook.name), "restore it")
-    if isinstance(failure, PapermillExecutionError):
-        quoted = at_fault(failure.source, failure.exec_count, failure.traceback)
-        where = f"notebook {job.stem}, cell {failure.exec_count}: {quoted}"
-        return NotebookFailed(f"{failure.ename}: {line(failure.evalue)}", where, "correct the notebook or the data")
-    started = [i for i, cell in enumerate(notebook.cells) if cell.metadata.get("papermill", {}).get("start_time")]
-    where = place(job.stem, notebook, started[-1]) if started else f"notebook {job.stem}, before its first cell"
-    if isinstance(failure, TimeoutError):
-        return TimedOut(f"no end after {job.timeout:g} seconds", where, "make the cell faster or give more with --timeout")
-    if isinstance(failure, RuntimeError):
-        return KernelDied(line(failure), where, "look for what ended it: memory, a crash, an exit?")
-    return NotebookFailed(f"{type(failure).__name__}: {line(failure)}", where, "see the log")
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """End a process of the run and let go of it."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
 
 
-def _write(notebook: Any, path: Path) -> None:
-    import nbformat
+def _used(jobs: list[Job]) -> list[str]:
+    """The larger libraries that some notebook seems to import."""
+    from .nursery import WHEN_USED
 
-    path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    texts = (job.notebook.read_text(encoding="utf-8", errors="replace") for job in jobs if job.notebook.is_file())
+    imported = {name for text in texts for name in re.findall(r"\b(?:import|from)\s+(\w+)", text)}
+    return sorted(imported & set(WHEN_USED))
 
 
 def refresh(notebooks: Iterable[Path] | None = None, *, workers: int | None = None, timeout: float = TIMEOUT) -> None:
@@ -241,12 +211,14 @@ def refresh(notebooks: Iterable[Path] | None = None, *, workers: int | None = No
     """
     paths = sorted(NOTEBOOKS.glob("*.ipynb") if notebooks is None else notebooks)
     with tempfile.TemporaryDirectory(prefix="revops-") as work:
-        jobs = [Job(path.stem, path, Path(work) / path.stem, {}, timeout) for path in paths]
-        outcomes = {outcome.stem: outcome for outcome in execute(jobs, workers=workers)}
+        place = Path(work)
+        jobs = [Job(path.stem, path, place / path.stem, {}, timeout) for path in paths]
+        outcomes = {one.stem: one for one in execute(jobs, run=place.name, place=place, workers=workers)}
         for job in jobs:
             if error := outcomes[job.stem].error:
                 raise error
         for job in jobs:
             beside = job.notebook.with_name(f".{job.notebook.name}.partial")
             shutil.copyfile(job.executed, beside)
+            disk.sync(beside)
             beside.replace(job.notebook)

@@ -1,33 +1,33 @@
-"""A whole run: every notebook of a quarter executed, good ones put in place, the manifest written last.
+"""A whole run: every notebook of a quarter executed and put in place together, or not at all.
 
-`OUT/<quarter>/` holds `<stem>.ipynb`, `results/`, `public/` and `manifest.json`. Work happens in `.partial-…` beside
-them and is moved, never copied, so a reader sees an old file or a new one. What failed lies in `.failed/`, and the
-earlier good file of that notebook stays as it was. A folder never mixes runs of different data or days.
+`OUT/<quarter>/` holds `<stem>.ipynb`, `results/`, `public/` and `manifest.json` and is replaced as a whole, in one step, by a
+folder made beside it. A reader sees the old quarter or the new one, never something between. What fails stays in the run's own
+folder (`journal`); the earlier good files of that notebook stay in place.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import importlib.metadata
 import json
-import platform
+import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
-from ..errors import CannotWrite, RevopsError, UsageError
+from .. import disk
+from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
+from . import inputs, journal
 from .declared import Value
-from .execution import TIMEOUT, Job, Outcome, execute
+from .execution import LIMIT, execute
+from .job import TIMEOUT, Job, Outcome
+from .journal import MANIFEST
 from .publication import merge_recommendations, publish
 from .request import NOTEBOOKS, REPORTS, ROOT, Request, resolve
 
-MANIFEST = "manifest.json"
-_LIBRARIES = ("pandas", "numpy", "duckdb", "pyarrow", "statsmodels", "seaborn", "papermill")
+_OURS = {MANIFEST, "public", "results"}  # beside notebooks; anything else in the folder is somebody's and stays
+_SAME = ("quarter", "as_of", "data", "inputs", "code", "libraries")  # when these are equal, a notebook would say the same
 
 
 def run(
@@ -40,37 +40,49 @@ def run(
     jobs: int | None = None,
     params: Mapping[str, Value] | None = None,
     timeout: float = TIMEOUT,
+    run_timeout: float = LIMIT,
     replace: bool = False,
+    resume: bool = False,
+    warm: bool = True,
     progress: bool = True,
     notebooks: Path = NOTEBOOKS,
     reports: Path = REPORTS,
 ) -> dict[str, Any]:
     """Run the notebooks of a quarter into `out`/<quarter> and return the manifest.
 
-    The arguments are those of `resolve`; `jobs` notebooks run at a time (default: one per core), `timeout` is seconds
-    per cell, `out` is relative to the repository root. A notebook that fails does not stop the others: its entry says
-    state failed, exit_code and error, and the manifest's exit_code is the highest of all. With `only`, the other
-    notebooks' results of an earlier run with the same data, day and libraries stay part of the whole; any others are no
-    longer shown. When no notebook succeeds, an earlier `public/` stays. A run of other data or of another day is there
-    already: UsageError, or with `replace` it goes as soon as this one has something good. Raises UsageError and
-    DataRefused before anything runs or is written, CannotWrite when `out` cannot be written.
+    The arguments are those of `resolve`; `jobs` notebooks run at a time (default: one per core), `timeout` is seconds per cell
+    and `run_timeout` for all, `out` is relative to the repository root, `warm` kernels are forked where the system can. A
+    notebook that fails does not stop the others: its entry says state failed, exit_code and error, and the manifest's exit_code
+    is the highest of all; when none succeeds nothing in `out`/<quarter> changes. With `only`, the other notebooks' results of
+    an earlier run stay when inputs, code, day and libraries are the same; with `resume`, so do those of the notebooks asked for
+    when their parameters are the same, too, even when that run was killed. A run of other data or of another day is there
+    already: UsageError, unless `replace`. Raises UsageError and DataRefused before anything runs or is written, Locked when
+    another run works on the quarter, CannotWrite when `out` cannot be written, DataRefused when an input changed meanwhile.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs", "run", "give at least 1")
-    if not timeout > 0:
-        raise UsageError(f"a timeout of {timeout:g} seconds", "run", "give more than 0")
+    for seconds in (timeout, run_timeout):
+        if not seconds > 0:
+            raise UsageError(f"a timeout of {seconds:g} seconds", "run", "give more than 0")
     request = resolve(quarter, data=data, as_of=as_of, only=only, params=params, notebooks=notebooks, reports=reports)
-    folder = ROOT / out / request.quarter
-    other = _other_run(folder, request)
-    if other and not replace:
-        raise UsageError(f"{quarter} holds the run of {other}", str(folder), "add --replace, or choose another --out")
-    work = _work_folder(folder)
-    try:
-        return _run(request, folder, work, jobs, timeout, progress, replacing=other is not None)
-    except OSError as failure:
-        raise CannotWrite(failure.strerror or "cannot write", str(folder), "free space or choose another folder") from failure
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    place = ROOT / out
+    folder = place / request.quarter
+    _refuse_links(place, folder)
+    started = dt.datetime.now(dt.UTC)
+    name = journal.name_of_run(request.quarter, started)
+    holder = {"run": name, "process": os.getpid(), "since": started.isoformat(timespec="seconds")}
+    with disk.locked(place / journal.FOLDER / f"{request.quarter}.lock", holder):
+        disk.recover(folder)
+        other = _other_run(folder, request)
+        if other and not replace:
+            raise UsageError(f"{quarter} holds the run of {other}", str(folder), "add --replace, or choose another --out")
+        journal.bury(place, request.quarter)
+        try:
+            this = _Run(request, place, journal.begin(place, name), started, carries=other is None)
+            return this.go(jobs, timeout, run_timeout, resume, warm, progress)
+        except OSError as failure:
+            what = failure.strerror or "cannot write"
+            raise CannotWrite(what, str(folder), "free space or choose another folder") from failure
 
 
 def headline(folder: Path, stem: str) -> str:
@@ -79,179 +91,210 @@ def headline(folder: Path, stem: str) -> str:
     return str(content["headline"])
 
 
+def _refuse_links(place: Path, folder: Path) -> None:
+    """What a run writes stays below `place`."""
+    for path in (folder, place / journal.FOLDER, place / inputs.STORE):
+        if path.is_symlink():
+            raise UsageError("the folder is a link to elsewhere", str(path), "remove the link or choose another --out")
+
+
 def _other_run(folder: Path, request: Request) -> str | None:
     """Which run of other data or of another day lies in the folder; None when there is none."""
-    before = _read(folder / MANIFEST)
+    before = journal.read(folder / MANIFEST)
     if not before or (before.get("data"), before.get("as_of")) == (request.data, request.as_of):
         return None
     return f"{before.get('data')} as of {before.get('as_of')}"
 
 
-def _work_folder(folder: Path) -> Path:
-    """A new folder for the work in progress, on the same file system as the results."""
-    if folder.is_symlink():
-        raise CannotWrite("the folder is a link to elsewhere", str(folder), "remove the link or choose another --out")
-    try:
-        (folder / "results").mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    except OSError as failure:
-        raise CannotWrite(failure.strerror or "cannot write", str(folder), "choose another --out") from failure
+class _Run:
+    """One run, from its first manifest to the quarter in its place. `own` is its folder in the journal."""
+
+    def __init__(self, request: Request, place: Path, own: Path, started: dt.datetime, *, carries: bool) -> None:
+        self.request, self.own, self.started = request, own, started
+        self.place, self.folder = place, place / request.quarter
+        self.read = inputs.files(request)
+        self.before = journal.read(self.folder / MANIFEST) if carries else {}
+        self.manifest: dict[str, Any] = {
+            "run": own.name,
+            "state": "running",
+            "quarter": request.quarter,
+            "as_of": request.as_of,
+            "data": request.data,
+            "inputs": inputs.hashes(self.read),
+            "code": inputs.code(),
+            "libraries": inputs.libraries(),
+            "started": started.isoformat(),
+            "notebooks": {},
+        }
+
+    def go(self, workers: int | None, timeout: float, limit: float, resume: bool, warm: bool, progress: bool) -> dict[str, Any]:
+        entries = self.manifest["notebooks"]
+        sources = self._carried()  # where the files of each entry are, as folders of the shape of a quarter
+        entries |= {stem: entry for stem, (entry, _) in sources.items()}
+        if resume:
+            taken = self._resumed()
+            sources |= taken
+            entries |= {stem: entry for stem, (entry, _) in taken.items()}
+        planned = [
+            Job(stem, path, self.own / "work" / stem, self.request.parameters[stem], timeout)
+            for stem, path in self.request.notebooks.items()
+            if stem not in sources
+        ]
+        earlier = _earlier(self.place)
+        planned.sort(key=lambda job: -earlier.get(job.stem, 0.0))  # the longest first, so that none is waited for at the end
+        self._note()
+        try:
+            outcomes = execute(planned, run=self.own.name, place=self.own, workers=workers, limit=limit, warm=warm)
+            for outcome in _watched(outcomes, len(planned), progress):
+                job = next(job for job in planned if job.stem == outcome.stem)
+                entries[job.stem] = self._settled(job, outcome)
+                self._note()
+            self._refuse_changed()
+            self._finish([stem for stem in self.request.notebooks], sources)
+        except BaseException as failure:
+            self.manifest["state"] = "failed"
+            self.manifest["exit_code"] = 130 if isinstance(failure, KeyboardInterrupt) else getattr(failure, "exit_code", 1)
+            self._end(keep_work=not isinstance(failure, RevopsError))
+            raise
+        return self.manifest
+
+    def _carried(self) -> dict[str, tuple[dict[str, Any], Path]]:
+        """Entries in place that still hold, of notebooks not asked for."""
+        if not self._same(self.before):
+            return {}
+        asked, found = self.request.notebooks, self.before["notebooks"]
+        return {stem: (entry, self.folder) for stem, entry in found.items() if stem not in asked}
+
+    def _resumed(self) -> dict[str, tuple[dict[str, Any], Path]]:
+        """Entries of notebooks asked for that are good and still hold, in place or finished by a run that was not."""
+        found: dict[str, tuple[dict[str, Any], Path]] = {}
+        candidates = [(self.before, self.folder), *journal.unfinished(self.place, self.request.quarter)]
+        for manifest, folder in candidates:
+            for stem, entry in manifest.get("notebooks", {}).items() if self._same(manifest) else ():
+                files = folder if folder == self.folder else folder / stem
+                if stem not in found and self._is_good(stem, entry) and (files / "results").is_dir():
+                    found[stem] = (entry, files)
+        return found
+
+    def _is_good(self, stem: str, entry: Mapping[str, Any]) -> bool:
+        """Whether an earlier entry answers what is asked now."""
+        path = self.request.notebooks.get(stem)
+        if path is None or entry["state"] != "ok" or entry["parameters"] != dict(self.request.parameters[stem]):
+            return False
+        return bool(entry["sha256"] == inputs.sha256(path))
+
+    def _same(self, manifest: Mapping[str, Any]) -> bool:
+        return all(manifest.get(key) == self.manifest[key] for key in _SAME)
+
+    def _settled(self, job: Job, outcome: Outcome) -> dict[str, Any]:
+        """The entry of a notebook that has ended; what a failed one left is set aside."""
+        entry: dict[str, Any] = {
+            "state": "failed" if outcome.error else "ok",
+            "exit_code": outcome.error.exit_code if outcome.error else 0,
+            "parameters": dict(job.parameters),
+            "sha256": inputs.sha256(job.notebook),
+            "seconds": outcome.seconds,
+            "split": dict(outcome.split),
+        }
+        if outcome.error is None:
+            return {**entry, "results": {path.name: inputs.sha256(path) for path in sorted(job.results.iterdir())}}
+        log = self.own / f"{job.stem}.log"
+        for source, kept in ((job.executed, f"{job.stem}.failed-{self.own.name}.ipynb"), (job.log, log.name)):
+            if source.exists():
+                source.replace(self.own / kept)
+        shutil.rmtree(job.folder, ignore_errors=True)
+        shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
+        error = outcome.error
+        return {**entry, "error": str(RevopsError(error.what, error.where, f"{error.do}; log: {shown.as_posix()}"))}
+
+    def _refuse_changed(self) -> None:
+        now = inputs.hashes(inputs.files(self.request))
+        changed = [name for name in {**now, **self.manifest["inputs"]} if now.get(name) != self.manifest["inputs"].get(name)]
+        if changed:
+            raise DataRefused("the data changed while the run read it", ", ".join(changed[:3]), "run again; nothing was kept")
+
+    def _finish(self, asked: list[str], sources: Mapping[str, tuple[dict[str, Any], Path]]) -> None:
+        """Put the quarter in its place, when anything in it is good; close the manifest."""
+        entries = self.manifest["notebooks"]
+        self.manifest["notebooks"] = entries = {stem: entries[stem] for stem in sorted(entries)}
+        self.manifest["exit_code"] = max(entries[stem]["exit_code"] for stem in asked)
+        self.manifest["state"] = "failed" if self.manifest["exit_code"] else "ok"
+        ended = dt.datetime.now(dt.UTC)
+        self.manifest["ended"] = ended.isoformat()
+        self.manifest["seconds"] = round((ended - self.started).total_seconds(), 3)
+        if any(entries[stem]["state"] == "ok" for stem in asked):
+            notebooks = [(entries[stem]["sha256"], path) for stem, path in self.request.notebooks.items()]
+            inputs.keep(self.place, [*((self.manifest["inputs"][name], path) for name, path in self.read.items()), *notebooks])
+            stage = self.own / "stage"
+            self._stage(stage, sources)
+            disk.put(stage, self.folder)
+        self._end(keep_work=False)
+
+    def _stage(self, stage: Path, sources: Mapping[str, tuple[dict[str, Any], Path]]) -> None:
+        """The new quarter as a folder: what was made now, what is carried over, what others have put there."""
+        (stage / "results").mkdir(parents=True)
+        entries, fresh = self.manifest["notebooks"], {job.name: job for job in (self.own / "work").iterdir()}
+        for stem, entry in entries.items():
+            if stem in sources:
+                _take(stem, sources[stem][1], stage)
+            elif entry["state"] == "ok":
+                _take(stem, fresh[stem], stage)
+            elif self.before:  # its earlier good files stay
+                _take(stem, self.folder, stage)
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            if path.name not in _OURS and path.suffix != ".ipynb" and not path.is_symlink():
+                inputs.link(path, stage / path.name)
+        good = [stem for stem, entry in entries.items() if entry["state"] == "ok"]
+        merge_recommendations(stage / "results", good)
+        label = self.request.folder.name if Path(self.request.data).is_absolute() else self.request.data
+        about = {  # no path of a machine in public
+            "quarter": self.request.quarter,
+            "as_of": self.request.as_of,
+            "data": label,
+            "known_until": self.request.dataset["known_until"],
+        }
+        states = {stem: entry["state"] for stem, entry in entries.items()}
+        used = {stem: entry["parameters"] for stem, entry in entries.items()}
+        publish(stage, self.own / "work", about, self.request.published, states, used)
+        journal.write(stage / MANIFEST, self.manifest)
+
+    def _note(self) -> None:
+        journal.write(self.own / MANIFEST, self.manifest)
+
+    def _end(self, *, keep_work: bool) -> None:
+        """Close the run's own folder. Work is kept when the run was cut off, for a later one to take over."""
+        self.manifest.setdefault("ended", dt.datetime.now(dt.UTC).isoformat())
+        for left in ("stage", "jupyter", "ipython", *(() if keep_work else ("work",))):
+            shutil.rmtree(self.own / left, ignore_errors=True)
+        self._note()
+        journal.tidy(self.place, self.request.quarter, self.own.name)
+        journal.beat(self.place, self.manifest)
 
 
-def _run(
-    request: Request, folder: Path, work: Path, jobs: int | None, timeout: float, progress: bool, *, replacing: bool
-) -> dict[str, Any]:
-    started = dt.datetime.now(dt.UTC)
-    manifest: dict[str, Any] = {
-        "quarter": request.quarter,
-        "as_of": request.as_of,
-        "data": request.data,
-        "inputs": _inputs(request),
-        "libraries": _libraries(),
-    }
-    earlier = _earlier(folder.parent)
-    planned = [Job(stem, path, work / stem, request.parameters[stem], timeout) for stem, path in request.notebooks.items()]
-    planned.sort(key=lambda job: -earlier.get(job.stem, 0.0))  # the longest first, so that none is waited for at the end
-    entries = _carried(folder / MANIFEST, manifest, set(request.notebooks))
-    outcomes = _watched(planned, jobs, progress)
-    if replacing:  # nothing is put in place before it is known whether anything will be
-        outcomes = list(outcomes)
-        if any(outcome.error is None for outcome in outcomes):
-            _take_away(folder, work / ".before")
-    for outcome in outcomes:
-        job = next(job for job in planned if job.stem == outcome.stem)
-        entries[job.stem] = _settle(job, outcome, folder)
-    manifest["notebooks"] = {stem: entries[stem] for stem in sorted(entries)}
-
-    manifest["exit_code"] = max(entries[stem]["exit_code"] for stem in request.notebooks)
-    succeeded = any(entries[stem]["state"] == "ok" for stem in request.notebooks)
-    if replacing and not succeeded:
-        return manifest  # the other run stays, with its manifest
-    if succeeded or not (folder / "public").exists():
-        _publish(request, entries, folder, work)
-
-    ended = dt.datetime.now(dt.UTC)
-    manifest["started"], manifest["ended"] = started.isoformat(), ended.isoformat()
-    manifest["seconds"] = round((ended - started).total_seconds(), 3)
-    (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (work / MANIFEST).replace(folder / MANIFEST)
-    return manifest
-
-
-def _take_away(folder: Path, before: Path) -> None:
-    """Move what an earlier run left out of the way, its manifest first; `before` is cleared away with the work."""
-    before.mkdir()
-    left = [folder / MANIFEST, folder / "public", folder / "results", *folder.glob("*.ipynb"), folder / ".failed"]
-    for path in left:
-        if path.exists():
-            path.rename(before / path.name)
-    (folder / "results").mkdir()
-
-
-def _publish(request: Request, entries: Mapping[str, Mapping[str, Any]], folder: Path, work: Path) -> None:
-    """Everyone's recommendations and `public/`, from what succeeded now and what is carried over."""
-    merge_recommendations(folder / "results", [stem for stem, entry in entries.items() if entry["state"] == "ok"])
-    label = request.data if not Path(request.data).is_absolute() else request.folder.name  # no path of a machine in public
-    about = {
-        "quarter": request.quarter,
-        "as_of": request.as_of,
-        "data": label,
-        "known_until": request.dataset["known_until"],
-    }
-    states = {stem: entry["state"] for stem, entry in entries.items()}
-    used = {stem: entry["parameters"] for stem, entry in entries.items()}
-    publish(folder, work, about, request.published, states, used)
-
-
-def _inputs(request: Request) -> dict[str, str]:
-    """SHA-256 of everything the notebooks read: the dataset's files and the plans."""
-    files = {
-        f"{request.data}/{p.name}": p for p in request.folder.iterdir() if p.suffix == ".parquet" or p.name == "dataset.json"
-    }
-    for label, plans in ((f"{request.data}/plans", request.folder / "plans"), ("data/plans", ROOT / "data" / "plans")):
-        found = (path for path in plans.rglob("*") if path.is_file() and not path.name.startswith("."))
-        files |= {f"{label}/{path.relative_to(plans).as_posix()}": path for path in found}
-    return {name: _sha256(files[name]) for name in sorted(files)}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _libraries() -> dict[str, str]:
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return {"revops": __version__, **versions, "python": platform.python_version()}
+def _take(stem: str, source: Path, stage: Path) -> None:
+    """The files of one notebook, from a quarter's folder or from the folder of its job."""
+    for path, name in ((source / f"{stem}.ipynb", f"{stem}.ipynb"), (source / "notebook.ipynb", f"{stem}.ipynb")):
+        if path.is_file():
+            inputs.link(path, stage / name)
+    for path in (source / "results").glob(f"{stem}.*"):
+        inputs.link(path, stage / "results" / path.name)
 
 
 def _earlier(out: Path) -> dict[str, float]:
     """Seconds each notebook took in earlier runs, the latest quarter last."""
     seconds: dict[str, float] = {}
     for file in sorted(out.glob(f"*/{MANIFEST}")):
-        seconds |= {stem: entry["seconds"] for stem, entry in _read(file).get("notebooks", {}).items()}
+        seconds |= {stem: entry["seconds"] for stem, entry in journal.read(file).get("notebooks", {}).items()}
     return seconds
 
 
-def _read(manifest: Path) -> dict[str, Any]:
-    """An earlier manifest; empty when there is none or it is damaged, it will be replaced."""
-    try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _carried(path: Path, manifest: Mapping[str, Any], running: set[str]) -> dict[str, dict[str, Any]]:
-    """Entries of an earlier run that still hold: notebooks not run now, from the same inputs, day and libraries."""
-    before = _read(path)
-    if any(before.get(key) != manifest[key] for key in manifest):
-        return {}
-    return {stem: entry for stem, entry in before.get("notebooks", {}).items() if stem not in running}
-
-
-def _watched(planned: list[Job], jobs: int | None, progress: bool) -> Iterable[Outcome]:
+def _watched(outcomes: Iterable[Outcome], total: int, progress: bool) -> Iterator[Outcome]:
     """The outcomes, with a bar on the terminal that names what just ended."""
     from tqdm import tqdm
 
     shown = progress and sys.stderr.isatty()
-    with tqdm(total=len(planned), unit="notebook", disable=not shown, file=sys.stderr) as bar:
-        for outcome in execute(planned, workers=jobs):
+    with tqdm(total=total, unit="notebook", disable=not shown, file=sys.stderr) as bar:
+        for outcome in outcomes:
             bar.set_description_str(f"{outcome.stem} {'failed' if outcome.error else 'done'}")
             bar.update()
             yield outcome
-
-
-def _settle(job: Job, outcome: Outcome, folder: Path) -> dict[str, Any]:
-    """Move what a notebook left to its place, good or failed, and give its entry in the manifest."""
-    failed = folder / ".failed"
-    for old in (failed / f"{job.stem}.ipynb", failed / f"{job.stem}.log"):
-        old.unlink(missing_ok=True)
-    entry: dict[str, Any] = {
-        "state": "failed" if outcome.error else "ok",
-        "exit_code": outcome.error.exit_code if outcome.error else 0,
-        "parameters": dict(job.parameters),
-        "sha256": _sha256(job.notebook),
-        "seconds": outcome.seconds,
-        "split": dict(outcome.split),
-    }
-    if outcome.error:
-        failed.mkdir(exist_ok=True)
-        for source, name in ((job.executed, f"{job.stem}.ipynb"), (job.log, f"{job.stem}.log")):
-            if source.exists():
-                source.replace(failed / name)
-        return {**entry, "error": _told(outcome.error, failed / f"{job.stem}.log")}
-    results = folder / "results"
-    made = {path.name for path in job.results.iterdir()}
-    for name in sorted(made):
-        (job.results / name).replace(results / name)
-    for stale in results.glob(f"{job.stem}.*"):
-        if stale.name not in made:
-            stale.unlink()
-    job.executed.replace(folder / f"{job.stem}.ipynb")
-    return entry
-
-
-def _told(error: RevopsError, log: Path) -> str:
-    """The error's one line, with the place of the log."""
-    shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
-    return str(RevopsError(error.what, error.where, f"{error.do}; log: {shown.as_posix()}"))

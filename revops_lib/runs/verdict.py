@@ -20,7 +20,7 @@ RESULT_COLUMNS = ("quarter", "as_of", "metric", "by", "member", "value", "unit",
 RECOMMENDATION_COLUMNS = ("topic", "finding", "action", "expected_amount", "low", "high", "owner")
 _JSON_KEYS = ("stem", "question", "headline", "notes", "stamp", "tables", "figures", "recommendations")
 _SHOWN = {"tables": {"caption", "columns", "rows"}, "figures": {"alt", "caption"}}
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -122,7 +122,7 @@ def place(stem: str, notebook: Any, index: int, traceback: Iterable[str] = ()) -
 
 def at_fault(source: str, number: int | None, traceback: Iterable[str]) -> str:
     """The innermost line of cell `number` that the traceback names; the cell's first line when it names none."""
-    told = _COLOUR.sub("", "\n".join(traceback))
+    told = COLOUR.sub("", "\n".join(traceback))
     named = re.findall(rf"Cell In\[{number}\], line ([0-9]+)", told)
     lines = source.splitlines()
     quoted = line(lines[int(named[-1]) - 1]) if named and 0 < int(named[-1]) <= len(lines) else ""
@@ -131,7 +131,7 @@ def at_fault(source: str, number: int | None, traceback: Iterable[str]) -> str:
 
 def line(text: object) -> str:
     """The first line that says something, without colour codes, at most 200 characters."""
-    plain = _COLOUR.sub("", str(text)).strip().removeprefix("error: ")
+    plain = COLOUR.sub("", str(text)).strip().removeprefix("error: ")
     return (plain.splitlines() or [""])[0][:200]
 
 

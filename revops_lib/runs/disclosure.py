@@ -1,0 +1,119 @@
+"""Small groups in published tables: which rows are hidden, so that no number about fewer than five can be read or worked out.
+
+Readers know totals, from the same table or from elsewhere. So a hidden row is safe only when total minus rest gives neither it
+nor a number below five. Rows are looked at along lines: all of a table, and all that share one name (a stage, a segment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALLEST_GROUP = 5  # people or deals; nothing about fewer is published
+TOTALS = {"company", "all teams"}
+
+
+@dataclass
+class Groups:
+    """A table that is published: `counts` says how many stand behind a row (None: nobody is counted), `hidden` which rows not."""
+
+    name: str
+    frame: pd.DataFrame
+    counts: list[int] | None = None
+    hidden: set[int] = field(default_factory=set)
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that name a row: the shortest run of leading text columns that tells all rows apart."""
+        from pandas.api.types import is_string_dtype
+
+        keys: list[str] = []
+        for column in self.frame:
+            if not is_string_dtype(self.frame[column]) or (keys and not self.frame.duplicated(keys).any()):
+                break
+            keys.append(column)
+        return keys
+
+    def named(self, row: int) -> set[str]:
+        return {str(self.frame[key].iloc[row]) for key in self.keys}
+
+    def lines(self) -> list[list[int]]:
+        """Rows whose sum a reader may know: all but the totals, and those of each name; at least two rows each."""
+        parts = [row for row in range(len(self.frame)) if not self.named(row) & TOTALS]
+        lines = [parts]
+        for key in self.keys:
+            names = self.frame[key].astype(str)
+            lines += [[row for row in parts if names.iloc[row] == name] for name in sorted(set(names.iloc[parts]))]
+        return [line for line in lines if len(line) > 1]
+
+
+def hide(tables: Sequence[Groups]) -> None:
+    """Hide the rows of fewer than five, then the next smallest beside them, until none of the hidden can be worked out."""
+    for table in tables:
+        table.hidden |= {row for row, count in enumerate(table.counts or []) if count < SMALLEST_GROUP}
+    while further := _next(tables):
+        table, row = further
+        table.hidden.add(row)
+
+
+def derivable(tables: Sequence[Groups]) -> list[tuple[str, int]]:
+    """Hidden rows, as table and number, whose count follows from what is published, or which together count below five."""
+    within = [(table.name, row) for table in tables for row in sorted(_exposed(table))]
+    return within + [(table.name, row) for table, row, _, _ in _repeated(tables)]
+
+
+def _next(tables: Sequence[Groups]) -> tuple[Groups, int] | None:
+    """The row to hide next; None when nothing is exposed or nothing is left to hide."""
+    for _, _, other, rows in _repeated(tables):
+        return other, rows[0]
+    for table in tables:
+        exposed, counts = _exposed(table), table.counts or []
+        beside = {row for line in table.lines() if exposed & set(line) for row in line} - table.hidden
+        if beside:
+            return table, min(beside, key=lambda row: (counts[row], row))
+    return None
+
+
+def _exposed(table: Groups) -> set[int]:
+    """Hidden rows that the sums of the lines give away.
+
+    Every line is an equation: hidden counts = sum minus what is shown. One of them is known when it is a combination of these
+    equations, that is when projecting on them leaves it as it is.
+    """
+    hidden, counts, lines = sorted(table.hidden), table.counts or [], table.lines()
+    if not hidden or not lines:
+        return set()
+    equations = np.array([[row in line for row in hidden] for line in map(set, lines)], dtype=float)
+    projected = np.linalg.pinv(equations) @ equations
+    exposed = {row for place, row in enumerate(hidden) if projected[place, place] > 1 - 1e-9}
+    for line in lines:
+        few = table.hidden & set(line)
+        if few and len(few) < len(line) and sum(counts[row] for row in few if counts) < SMALLEST_GROUP:
+            exposed |= few
+    return exposed
+
+
+def _repeated(tables: Sequence[Groups]) -> Iterator[tuple[Groups, int, Groups, list[int]]]:
+    """Hidden rows whose count another table shows for the same group, as one number or as the sum of the group's parts."""
+    from pandas.api.types import is_integer_dtype
+
+    for table in tables:
+        for row in sorted(table.hidden if table.counts else ()):
+            name = table.named(row)
+            for other in tables:
+                rows = [at for at in range(len(other.frame)) if other is not table and _is_same(name, other.named(at))]
+                if not rows or other.hidden & set(rows):
+                    continue
+                numbers = (other.frame[column].iloc[rows] for column in other.frame if is_integer_dtype(other.frame[column]))
+                if any(int(column.sum()) == table.counts[row] for column in numbers if not column.isna().any()):
+                    yield table, row, other, rows
+
+
+def _is_same(name: set[str], other: set[str]) -> bool:
+    return bool(name) and bool(other) and (name <= other or other <= name)

@@ -1,0 +1,42 @@
+"""The processes of a run: marked in their environment when they start, so that they are found however they got away.
+
+A kernel has a session of its own and what a cell starts may have another: neither a process group nor a parent tells what
+belongs to a run. The environment a process was started with does.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psutil
+
+RUN, JOB = "REVOPS_RUN", "REVOPS_JOB"
+PATIENCE = 2.0  # seconds in which everything must be gone
+
+
+def end(name: str, value: str, session: int | None = None) -> None:
+    """Kill every process that was started with `name`=`value` in its environment or is in `session`, until none is left."""
+    until = time.monotonic() + PATIENCE
+    while (alive := _marked(name, value, session)) and time.monotonic() < until:
+        for process in alive:
+            try:
+                process.kill()
+            except psutil.Error:
+                continue
+        psutil.wait_procs(alive, timeout=0.05)
+
+
+def _marked(name: str, value: str, session: int | None) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and (
+                process.environ().get(name) == value or (session is not None and os.getsid(process.pid) == session)
+            ):
+                found.append(process)
+        except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
+            continue
+    return found
