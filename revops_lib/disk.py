@@ -109,21 +109,20 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, holder: Mapping[str, object]) -> Iterator[None]:
-    """Hold the lock that the file `path` stands for; Locked, naming who holds it, when somebody else does.
+def locked(path: Path, holder: Mapping[str, object], patience: float = 0) -> Iterator[None]:
+    """Hold the lock that the file `path` stands for; Locked, naming the holder, when somebody else does for `patience` seconds.
 
-    The system frees it when the process ends, however it ends. The file tells who holds the lock and stays, empty.
+    The system frees it when the process ends, however it ends. The file stays; who holds the lock stands beside it.
     """
     import filelock
 
-    lock = filelock.FileLock(path, timeout=0)
+    lock = filelock.FileLock(path, timeout=patience)
     told = path.with_suffix(".holder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout as failure:
-        who = told.read_text(encoding="utf-8").strip() if told.exists() else "another process"
-        raise Locked(f"in use by {who}", str(path), "wait until it has ended") from failure
+        raise Locked(f"in use by {_said(told)}", str(path), "wait until it has ended") from failure
     except OSError as failure:
         raise CannotWrite(failure.strerror or "cannot write", str(path.parent), "choose another folder") from failure
     try:
@@ -132,3 +131,10 @@ def locked(path: Path, holder: Mapping[str, object]) -> Iterator[None]:
     finally:
         told.unlink(missing_ok=True)
         lock.release()
+
+
+def _said(holder: Path) -> str:
+    try:
+        return holder.read_text(encoding="utf-8").strip()
+    except OSError:  # it has just begun, or just ended
+        return "another process"

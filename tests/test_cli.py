@@ -110,7 +110,8 @@ def test_import_tells_counts_gaps_and_the_next_command(
         counts = {"read": 8800, "accepted": 8790, "quarantined": 7, "duplicates": 3}
         files = [{"file": "deals.csv", "table": "opportunities", **counts}]
         said = {"quarantined": [], "remarks": [{"table": "opportunities", "code": "W_X", "meaning": "odd", "n": 2}]}
-        return {"files": files, "known_until": "2017-12-31", "fiscal_year_end": "JAN", "tracked": [], **said}
+        said |= {"known_until": "2017-12-31", "people": "named" if options.get("named") else "pseudonyms"}
+        return {"files": files, "fiscal_year_end": "JAN", "tracked": [], **said}
 
     monkeypatch.setattr(sources, "import_export", imported)
     argv = ["import", "m.yml", "--from", str(tmp_path), "--to", str(tmp_path / "data"), "--as-of", "2017-12-31"]
@@ -125,8 +126,9 @@ def test_import_tells_counts_gaps_and_the_next_command(
     assert "  opportunities: 2 W_X: odd\n" in told and "revops snapshot" in told
     (tmp_path / "data" / "opportunities.parquet").unlink()
     (tmp_path / "data").rmdir()
-    assert cli.main(["snapshot", *argv[1:], "--fixed", "x.csv"]) == 0
-    assert asked["keep_copy"] and asked["fixed"].name == "x.csv"
+    assert cli.main(["snapshot", *argv[1:], "--fixed", "x.csv", "--named"]) == 0
+    assert asked["keep_copy"] and asked["fixed"].name == "x.csv" and asked["named"]
+    assert "people are named" not in told and "people are named" in capsys.readouterr().out
 
 
 def test_explain_and_draft_show_how_an_export_would_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,21 +176,22 @@ def test_run_prints_headlines_and_folder_and_returns_the_worst_code(
         (results / "forecast.json").write_text(json.dumps({"headline": "3 of 4."}), encoding="utf-8")
         failed = {"state": "failed", "error": "error: a — b — c", "exit_code": 5}
         carried = {"state": "ok"}  # of an earlier run, not printed
-        return {"exit_code": 5, "notebooks": {"bottlenecks": carried, "forecast": {"state": "ok"}, "quality": failed}}
+        notebooks = {"bottlenecks": carried, "forecast": {"state": "ok"}, "quality": failed}
+        return {"exit_code": 5, "notebooks": notebooks, "resumed": [], "dropped": ["territories"]}
 
     monkeypatch.setattr(runs, "run", ran)
     argv = ["run", "2026Q3", "--out", str(tmp_path), "--only", "forecast, quality", "--param", "label=a=b"]
     assert cli.main([*argv, "--jobs", "3", "--timeout", "7", "--replace"]) == 5
     told = capsys.readouterr()
     assert told.out == f"forecast: 3 of 4.\n{tmp_path / '2026Q3'}\n"
-    assert told.err == "error: a — b — c\n"
+    assert told.err == "not shown any more, made from other data or code: territories\nerror: a — b — c\n"
     assert (asked["only"], asked["params"]) == (["forecast", "quality"], {"label": "a=b"})
     assert (asked["jobs"], asked["timeout"], asked["data"]) == (3, 7.0, ROOT / "data" / "sample")
     assert asked["replace"] is True
 
 
 def test_site_prints_its_index(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def built(quarter: str | None, *, runs: Path, to: Path, audience: str) -> Path:
+    def built(quarter: str | None, *, runs: Path, to: Path, audience: str, **_: Any) -> Path:
         if quarter:
             raise DataRefused("what", "where", "do")
         return to / f"{audience}.html"
@@ -202,7 +205,7 @@ def test_site_prints_its_index(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 def test_site_of_runs_that_are_not_there_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site, "build", lambda quarter, *, runs, to, audience: to / "index.html")
+    monkeypatch.setattr(site, "build", lambda quarter, *, runs, to, **_: to / "index.html")
     runs_folder = tmp_path / "runs"
     argv = ["site", "--runs", str(runs_folder), "--to", str(tmp_path / "site")]
     assert "no such folder" in fails(capsys, argv, 2)
@@ -255,7 +258,9 @@ def test_signal_ends_the_run_its_workers_and_its_kernels(tmp_path: Path, sent: s
     assert process.wait(timeout=20) == code
     _wait(lambda: not Path(f"/proc/{kernel}").exists())
     if sent is not signal.SIGKILL:
-        assert [path.name for path in (tmp_path / "out" / "2026Q3").iterdir()] == ["results"]
+        manifest = next((tmp_path / "out" / ".runs").glob("2026Q3-*/manifest.json"))
+        assert json.loads(manifest.read_text(encoding="utf-8"))["exit_code"] == code
+        assert not (tmp_path / "out" / "2026Q3").exists()
 
 
 def _copy_with_endless_notebook(repository: Path) -> Path:

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from .. import masking
 from ..errors import RevopsError, UsageError, nearest
-from . import data, house, publishing, running
+from . import data, exporting, house, publishing, running, scheduling
 from .verb import RUNS
 
 VERBS = (
@@ -30,8 +31,14 @@ VERBS = (
     data.add_import,
     data.add_snapshot,
     data.add_check,
+    data.add_forget,
+    data.add_reveal,
     running.add_run,
+    running.add_rerun,
+    scheduling.add_due,
+    exporting.add_export,
     publishing.add_site,
+    publishing.add_scan,
     house.add_doctor,
 )
 
@@ -44,21 +51,23 @@ def main(argv: list[str] | None = None) -> int:
             arguments = _parse(argv)
             return arguments.call(arguments)
     except RevopsError as failure:
-        print(failure, file=sys.stderr)
+        print(masking.masked(str(failure)), file=sys.stderr)
         return failure.exit_code
     except KeyboardInterrupt:
         print("error: interrupted — revops — nothing unfinished was kept, start it again", file=sys.stderr)
         return 128 + signal.SIGINT
     except _Terminated:
-        return 128 + signal.SIGTERM
+        return _Terminated.exit_code
     except Exception as failure:
-        what = " ".join(f"unexpected {type(failure).__name__}: {failure}".split())
+        what = masking.masked(" ".join(f"unexpected {type(failure).__name__}: {failure}".split()))
         print(f"error: {what} — {_log(argv)} — report it with that file", file=sys.stderr)
         return 1
 
 
 class _Terminated(BaseException):
     """SIGTERM came: unwind, so that kernels and unfinished files are cleared away."""
+
+    exit_code = 128 + signal.SIGTERM
 
 
 @contextmanager
@@ -79,7 +88,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 def _log(argv: list[str]) -> Path:
     """Append the traceback of the failure at hand to the log, and say where that is."""
-    text = f"{dt.datetime.now(dt.UTC).isoformat()} revops {' '.join(argv)}\n{traceback.format_exc()}\n"
+    text = masking.masked(f"{dt.datetime.now(dt.UTC).isoformat()} revops {' '.join(argv)}\n{traceback.format_exc()}\n")
     for folder in (RUNS, Path(tempfile.gettempdir())):
         log = folder / "revops.log"
         try:
@@ -124,4 +133,5 @@ examples:
   revops site                                              the playbook and every quarter run so far
 
 exit codes: 0 ok · 1 unexpected · 2 wrong usage · 3 data refused · 4 notebook or site failed · 5 kernel died
-            6 timeout · 7 cannot write · 9 integrity · 10 site holds what must not be published"""
+            6 timeout · 7 cannot write · 8 locked by another run · 9 integrity · 10 site holds what must not be published
+            128+n ended by signal n"""

@@ -1,4 +1,4 @@
-"""Verbs that run notebooks: run."""
+"""Verbs that run notebooks: run, rerun."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import IntegrityBroken, UsageError
 from .verb import DATA, RUNS, path, verb
 
 
@@ -22,8 +22,19 @@ def add_run(verbs: Any) -> str:
     parser.add_argument("--out", type=path, default=RUNS, metavar="DIR", help="where QUARTER/ is written (default: runs)")
     parser.add_argument("--replace", action="store_true", help="replace a run of other data or of another day")
     parser.add_argument("--jobs", type=int, metavar="N", help="notebooks at a time (default: one per core)")
+    parser.add_argument("--resume", action="store_true", help="skip notebooks whose data, code and parameters are unchanged")
     parser.add_argument("--timeout", type=float, default=900, metavar="S", help="seconds a cell may take (default: 900)")
+    limit = "seconds the whole run may take (default: 14400)"
+    parser.add_argument("--run-timeout", type=float, default=14400, metavar="S", help=limit)
+    parser.add_argument("--cold", action="store_true", help="start each kernel on its own, not from one that is warm")
     return "run"
+
+
+def add_rerun(verbs: Any) -> str:
+    help_ = "make a past run again from the inputs kept by hash and compare the results byte for byte"
+    parser = verb(verbs, "rerun", _rerun, help_, "revops rerun runs/2026Q3/manifest.json")
+    parser.add_argument("manifest", type=path, metavar="MANIFEST", help="manifest.json of the run")
+    return "rerun"
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -33,7 +44,7 @@ def _run(arguments: argparse.Namespace) -> int:
     for text in arguments.param:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--param {text!r} has no value", "revops run", "write it like level=0.9")
+            raise UsageError(f"--param {name[:40]!r} has no value", "revops run", "write it like level=0.9")
         if name in params:
             raise UsageError(f"--param {name} is given twice", "revops run", "give it once")
         params[name] = value
@@ -47,8 +58,15 @@ def _run(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         params=params,
         timeout=arguments.timeout,
+        run_timeout=arguments.run_timeout,
         replace=arguments.replace,
+        resume=arguments.resume,
+        warm=not arguments.cold,
     )
+    if manifest["dropped"]:
+        print(f"not shown any more, made from other data or code: {', '.join(manifest['dropped'])}", file=sys.stderr)
+    if manifest["resumed"]:
+        print(f"unchanged, not run again: {', '.join(manifest['resumed'])}", file=sys.stderr)
     folder = arguments.out / arguments.quarter
     for stem, entry in manifest["notebooks"].items():
         if only is not None and stem not in only:  # carried over from an earlier run
@@ -59,3 +77,17 @@ def _run(arguments: argparse.Namespace) -> int:
             print(entry["error"], file=sys.stderr)
     print(folder)
     return int(manifest["exit_code"])
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    from .. import runs
+
+    found = runs.rerun(arguments.manifest)
+    if found.changed:
+        print(f"changed since the run: {', '.join(found.changed)}", file=sys.stderr)
+    if found.differing:
+        n = len(found.differing)
+        what = f"{n} of {len(found.equal) + n} results differ: {', '.join(found.differing)}"
+        raise IntegrityBroken(what, str(arguments.manifest), "look at what has changed since the run")
+    print(f"{found.quarter}: {len(found.equal)} results made again, byte for byte")
+    return 0

@@ -27,4 +27,6 @@ def verb(verbs: Any, name: str, call: Any, help_: str, examples: str) -> argpars
 
 def path(text: str) -> Path:
     """A path as the user gave it, counted from where the user stands."""
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError("a path holds a character that cannot be printed")
     return Path(text).expanduser().absolute()

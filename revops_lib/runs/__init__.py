@@ -4,13 +4,14 @@ In the order a run goes: `declared` reads which parameters a notebook takes, `re
 everything else, `inputs` says by hash what is read, `execution` runs notebooks in worker processes (`job` is what they are
 told, `nursery` forks them, `worker` is one, `warm` its kernel, `capped` its client, `processes` ends what is left), `verdict`
 says whether one really succeeded, `publication` writes what the site may read, `journal` notes what happened, `quarter` does a
-whole run.
+whole run, `again` repeats one.
 """
 
+from .again import rerun
 from .declared import Parameter, parameters
 from .execution import refresh
 from .journal import MANIFEST
 from .quarter import headline, run
 from .request import GIVEN, Request, resolve
 
-__all__ = ["GIVEN", "MANIFEST", "Parameter", "Request", "headline", "parameters", "refresh", "resolve", "run"]
+__all__ = ["GIVEN", "MANIFEST", "Parameter", "Request", "headline", "parameters", "refresh", "rerun", "resolve", "run"]

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import masking
 from ..errors import UsageError, nearest
 
+LONGEST = 1000  # characters of a text
 TYPES = {"str": str, "int": int, "float": float, "bool": bool}
 _FORM = "write every line like `level: float = 0.9  # share of cases inside the interval [0.5 to 0.99]`"
 _RANGE = re.compile(r"\[(\S+) to (\S+)\]$")
@@ -53,6 +55,8 @@ class Parameter:
                 "bool": "true or false",
             }
             raise UsageError(f"parameter {self.name} is not of type {self.type}", where, f"give {examples[self.type]}")
+        if isinstance(given, str) and (len(given) > LONGEST or not given.isprintable()):
+            raise UsageError(f"parameter {self.name} is not one line of text", where, f"give at most {LONGEST} characters")
         if not self.allows(given):
             span = f"{self.bounds[0]:g} to {self.bounds[1]:g}" if self.bounds else f"one of {', '.join(self.choices)}"
             do = f"give {span}" if self.bounds else nearest(str(given), self.choices)
@@ -138,7 +142,7 @@ def _parameter(statement: ast.stmt, comments: Mapping[int, str]) -> Parameter | 
     if (bounds and kind not in ("int", "float")) or (choices and kind != "str"):
         return None
     parameter = Parameter(statement.target.id, kind, default, comment, optional, bounds, choices)
-    return parameter if parameter.allows(default) else None
+    return parameter if parameter.allows(default) and not masking.is_secret(parameter.name) else None
 
 
 def _limits(comment: str) -> tuple[tuple[float, float] | None, tuple[str, ...]]:

@@ -50,8 +50,9 @@ def execute(
     waiting = list(jobs)
     running: dict[str, Job] = {}
     at_a_time = max(1, workers or os.cpu_count() or 1)
-    nest = _nest(run, place, jobs, warm)
+    nest: _Nest | None = None
     try:
+        nest = _nest(run, place, jobs, warm)
         while waiting or running:
             while waiting and len(running) < at_a_time:
                 job = waiting.pop(0)
@@ -70,7 +71,8 @@ def execute(
                     yield Outcome(job.stem, _too_late(job, limit))
                 return
     finally:
-        nest.close()
+        if nest is not None:
+            nest.close()
         processes.end(processes.RUN, run)
 
 
@@ -112,7 +114,7 @@ class _Nursery:
     """Workers forked from one process that has imported the libraries; see `nursery`."""
 
     def __init__(self, run: str, place: Path, jobs: list[Job]) -> None:
-        self._process = _python(run, place, "nursery", *_used(jobs))
+        self._process = _python(run, place, "nursery", str(os.getpid()), *_used(jobs))
         self._said = b""
 
     def is_ready(self) -> bool:

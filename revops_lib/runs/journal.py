@@ -81,10 +81,11 @@ def tidy(out: Path, quarter: str, run: str) -> None:
 def beat(out: Path, manifest: Mapping[str, Any]) -> None:
     """Note when a run was last tried and when one last succeeded."""
     about = {key: manifest[key] for key in ("run", "quarter", "as_of", "ended")}
-    told = read(out / HEARTBEAT)
-    told["last_attempt"] = {**about, "state": manifest["state"], "exit_code": manifest["exit_code"]}
-    told["last_success"] = about if manifest["exit_code"] == 0 else told.get("last_success")
-    disk.write_text(out / HEARTBEAT, json.dumps(told, indent=1) + "\n")
+    with disk.locked(out / FOLDER / "heartbeat.lock", {"run": manifest["run"]}, patience=10):  # quarters may end together
+        told = read(out / HEARTBEAT)
+        told["last_attempt"] = {**about, "state": manifest["state"], "exit_code": manifest["exit_code"]}
+        told["last_success"] = about if manifest["exit_code"] == 0 else told.get("last_success")
+        disk.write_text(out / HEARTBEAT, json.dumps(told, indent=1) + "\n")
 
 
 def _runs(out: Path, quarter: str) -> list[Path]:

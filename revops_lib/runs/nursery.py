@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 from types import SimpleNamespace
+from typing import NoReturn
 
 from . import processes
 from .job import Job
@@ -25,13 +26,15 @@ WHEN_USED = {"statsmodels": ("statsmodels.api", "statsmodels.formula.api"), "sci
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, _end)
+    processes.die_with(int(sys.argv[1]), signal.SIGTERM)
     # A check of web addresses that notebooks never need: building its grammar takes 2 of the 3 seconds papermill needs
     # to import. jsonschema goes without it when it is not there.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides when it ends
     # Some libraries look at import whether they are in a notebook (pandas: how wide a table is shown).
     builtins.get_ipython = lambda: SimpleNamespace(kernel=True)  # type: ignore[attr-defined]
-    for name in (*ALWAYS, *(module for used in sys.argv[1:] for module in WHEN_USED[used])):
+    for name in (*ALWAYS, *(module for used in sys.argv[2:] for module in WHEN_USED[used])):
         try:
             importlib.import_module(name)
         except ImportError:  # the notebook that needs it will say so
@@ -60,12 +63,17 @@ def _serve() -> None:
                 continue
             read = os.read(0, 65536)
             if not read:
-                processes.end(processes.RUN, os.environ[processes.RUN])
-                os._exit(0)
+                _end()
             *lines, told = (told + read).split(b"\n")
             for line in lines:
                 job = Job.read(line)
                 workers[_fork(job)] = job
+
+
+def _end(*_: object) -> NoReturn:
+    """End everything of the run, then this process."""
+    processes.end(processes.RUN, os.environ[processes.RUN])
+    os._exit(0)
 
 
 def _fork(job: Job) -> int:
@@ -75,9 +83,10 @@ def _fork(job: Job) -> int:
     if pid == 0:
         code = 1
         try:
-            from . import warm, worker
+            from . import worker
 
-            warm.die_with(parent)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            processes.die_with(parent)
             code = worker.work(job, is_warm=True)
         finally:
             os._exit(code)

@@ -6,13 +6,25 @@ belongs to a run. The environment a process was started with does.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 import time
 
 import psutil
 
 RUN, JOB = "REVOPS_RUN", "REVOPS_JOB"
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 PATIENCE = 2.0  # seconds in which everything must be gone
+
+
+def die_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """Have the system send this process a signal when its parent is gone; where it cannot, the parent must do without."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, number)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), number)
 
 
 def end(name: str, value: str, session: int | None = None) -> None:

@@ -131,10 +131,11 @@ class _Run:
         entries = self.manifest["notebooks"]
         sources = self._carried()  # where the files of each entry are, as folders of the shape of a quarter
         entries |= {stem: entry for stem, (entry, _) in sources.items()}
-        if resume:
-            taken = self._resumed()
-            sources |= taken
-            entries |= {stem: entry for stem, (entry, _) in taken.items()}
+        taken = self._resumed() if resume else {}
+        sources |= taken
+        entries |= {stem: entry for stem, (entry, _) in taken.items()}
+        self.manifest["resumed"] = sorted(taken)
+        self.manifest["dropped"] = sorted({*self.before.get("notebooks", {})} - {*entries, *self.request.notebooks})
         planned = [
             Job(stem, path, self.own / "work" / stem, self.request.parameters[stem], timeout)
             for stem, path in self.request.notebooks.items()

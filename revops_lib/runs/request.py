@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import masking
 from ..errors import DataRefused, UsageError, nearest
 from .declared import Parameter, Value, parameters
 
@@ -21,7 +22,8 @@ REPORTS = ROOT / "playbook" / "reports.yml"
 # Every notebook has these; they are set by the run, never by --param.
 GIVEN = ("quarter", "as_of", "data")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
-_ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list, "grouped": dict}
+_ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list, "grouped": dict,
+            "audience": str, "counted": dict}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ def _effective(
 ) -> dict[str, dict[str, Value]]:
     """Per notebook all its parameters: what the run sets, what the user asks for, the defaults."""
     for name in params:
+        if masking.is_secret(name):
+            raise UsageError(f"{name} would be a secret", "run", "secrets never become parameters: use the environment")
         if name in GIVEN:
             raise UsageError(
                 f"{name} is not a --param", "run", "give the quarter as argument, the others as --as-of and --data"

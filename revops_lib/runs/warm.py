@@ -7,7 +7,6 @@ an ordinary one. It has a session of its own and dies with its parent.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -18,8 +17,9 @@ from typing import Any
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
+from . import processes
+
 _NAME = "revops-warm"
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 class Seed:
@@ -34,7 +34,7 @@ class Seed:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._ask)
-            die_with(parent)
+            processes.die_with(parent)
             os.setsid()
             _become_kernel(asked)
         os.close(asked)
@@ -89,13 +89,6 @@ def plant() -> Seed:
     factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:{WarmProvisioner.__name__}", factory.GROUP_NAME)
     factory.default_provisioner_name = _NAME
     return WarmProvisioner.seed
-
-
-def die_with(parent: int) -> None:
-    """Have the system kill this process when its parent is gone."""
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _become_kernel(asked: int) -> None:

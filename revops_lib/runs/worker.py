@@ -30,7 +30,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = b""
     while not told.endswith(b"\n"):
-        told += os.read(0, 65536)
+        read = os.read(0, 65536)
+        if not read:  # the run was gone before it said what to do
+            return
+        told += read
     job = Job.read(told)
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     sys.exit(work(job, is_warm=False))
