@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -126,13 +127,15 @@ def finish(
     figures: Mapping[str, Picture],
     recommendations: pd.DataFrame | Reason,
     people: int | Reason | None = None,
+    private: Mapping[str, tuple[pd.DataFrame | Reason, str]] | None = None,
 ) -> Sentence:
     """Write the results of a notebook into the folder named by REVOPS_RESULTS; without it, write nothing and say so.
 
     `tables`: name -> (frame, caption). A `Reason` in place of a frame is told as such. `people`: how many persons stand behind
-    the headline where it is about persons; a publication needs at least five. Files: `<stem>.parquet` (one row per metric,
-    group and member), `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`, `<stem>.<figure>.png` and `<stem>.json` with
-    everything as display text.
+    the headline where it is about persons; a publication needs at least five. `private`: name -> (frame, column that names the
+    person); they are no results: each person's rows go into a file of their own below the folder named by REVOPS_PRIVATE.
+    Files: `<stem>.parquet` (one row per metric, group and member), `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`,
+    `<stem>.<figure>.png` and `<stem>.json` with everything as display text.
     """
     folder = os.environ.get("REVOPS_RESULTS")
     if not folder:
@@ -148,6 +151,9 @@ def finish(
     for name, (frame, _) in tables.items():
         if not isinstance(frame, Reason):
             _store(frame, to / f"{stem}.{name}.parquet")
+    for name, (frame, person) in (private or {}).items():
+        if not isinstance(frame, Reason):
+            _store_apart(frame, person, Path(os.environ["REVOPS_PRIVATE"]) / stem / name)
     advice = recommendations.assign(topic=stem).reindex(columns=ADVICE_COLUMNS)
     _store(
         advice.astype({"expected_amount": "float64", "low": "float64", "high": "float64"}),
@@ -183,6 +189,16 @@ def _told(frame: pd.DataFrame | Reason, caption: str) -> dict[str, Any]:
 def _store(frame: pd.DataFrame, path: Path) -> None:
     periods = {column: "str" for column in frame if isinstance(frame[column].dtype, pd.PeriodDtype)}
     frame.astype(periods).to_parquet(path, index=False)
+
+
+def _store_apart(frame: pd.DataFrame, person: str, to: Path) -> None:
+    """One file per person, which only its owner may read."""
+    to.parent.mkdir(mode=0o700, exist_ok=True)
+    to.mkdir(mode=0o700)
+    for name, rows in frame.groupby(person, sort=True):
+        path = to / f"{quote(str(name), safe='')}.parquet"
+        path.touch(mode=0o600)
+        _store(rows, path)
 
 
 def _label(column: str) -> str:

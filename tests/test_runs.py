@@ -473,6 +473,26 @@ def test_notebooks_without_advice_are_a_good_run(house: House) -> None:
     assert {str(found[name].dtype) for name in ("expected_amount", "low", "high")} == {"float64"}
 
 
+def test_what_is_private_is_no_result_and_one_file_per_person(house: House) -> None:
+    told = "frame = pd.DataFrame({'rep': ['../a', 'b', 'b'], 'pay': [1, 2, 3]})"
+    finish = (
+        "report.finish({'quarter': quarter, 'as_of': as_of, 'data': data}, stem='forecast', question='', headline='', notes=[],"
+    )
+    finish += " metrics=report.Reason('no'), tables={}, figures={}, recommendations=report.Reason('no'), private={'pay': (frame, 'rep')})"
+    house.add("forecast", f"import pandas as pd\nfrom revops_lib import report\n{told}\n{finish}", finish=False)
+    manifest = house.run()
+    assert manifest["exit_code"] == 0
+    folder = house.out / "2026Q2" / "private"
+    files = {path.name: path for path in (folder / "forecast" / "pay").iterdir()}
+    assert {name: pd.read_parquet(path)["pay"].tolist() for name, path in files.items()} == {
+        "..%2Fa.parquet": [1], "b.parquet": [2, 3]
+    }  # fmt: skip
+    assert {path.stat().st_mode & 0o777 for path in files.values()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*")) if path.is_dir()} == {0o700}
+    assert not list((house.out / "2026Q2" / "results").glob("*pay*"))
+    assert "private/forecast/pay/b.parquet" in manifest["notebooks"]["forecast"]["results"]
+
+
 def test_plans_beside_the_data_are_inputs(house: House) -> None:
     plan = house.data / "plans" / "quotas.yml"
     plan.parent.mkdir()

@@ -89,4 +89,4 @@ def _digests(job: Job, data: str) -> dict[str, str]:
     told = job.results / f"{job.stem}.json"
     here, there = (json.dumps(place, ensure_ascii=False)[1:-1] for place in (job.parameters["data"], data))
     told.write_text(told.read_text(encoding="utf-8").replace(here, there), encoding="utf-8")
-    return {path.name: inputs.sha256(path) for path in job.results.iterdir()}
+    return {name: inputs.sha256(path) for name, path in job.made().items()}

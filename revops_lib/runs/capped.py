@@ -1,4 +1,4 @@
-"""papermill's client with a limit on what a cell may show."""
+"""papermill's client with a limit on what a cell may show, and streams joined as they are stored."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 
+_SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
+
 
 class CappedClient(PapermillNotebookClient):
     """Keeps the first `limit` characters of what each cell shows and notes the cut; errors are always shown, shortened."""
@@ -14,26 +16,56 @@ class CappedClient(PapermillNotebookClient):
     def __init__(self, nb_man: Any, limit: int, **traits: Any) -> None:
         super().__init__(nb_man, **traits)
         self._limit = limit
-        self._shown: dict[int, int] = {}
+        self._left: dict[int, int] = {}  # characters, by cell
 
-    def output(self, outs: list[Any], msg: dict[str, Any], display_id: str | None, cell_index: int) -> Any:
-        content, so_far = msg["content"], self._shown.get(cell_index, 0)
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        content = msg["content"]
         if msg["msg_type"] == "error":
             content["evalue"] = content["evalue"][: self._limit]
             content["traceback"] = [line[: self._limit] for line in content["traceback"]]
-            return super().output(outs, msg, display_id, cell_index)
-        self._shown[cell_index] = so_far + _size(content)
-        if so_far > self._limit:
-            return None
-        if self._shown[cell_index] <= self._limit:
-            return super().output(outs, msg, display_id, cell_index)
-        if "text" in content:
-            content["text"] = content["text"][: self._limit - so_far]
-            super().output(outs, msg, display_id, cell_index)
-        note = f"\n… cut: a cell may show {self._limit:,} characters\n"
-        outs.append(new_output("stream", name="stderr", text=note))
-        return outs[-1]
+        if msg["msg_type"] not in _SHOWN:
+            return super().process_message(msg, cell, cell_index)
+        left, size = self._left.get(cell_index, self._limit), _size(content)
+        self._left[cell_index] = left - size
+        if size <= left:
+            return super().process_message(msg, cell, cell_index)
+        if left >= 0:  # the first that is too much
+            if "text" in content:
+                content["text"] = content["text"][:left]
+                super().process_message(msg, cell, cell_index)
+            note = f"\n… cut: a cell may show {self._limit:,} characters\n"
+            cell.outputs.append(new_output("stream", name="stderr", text=note))
+        return None
 
 
 def _size(content: dict[str, Any]) -> int:
     return len(content.get("text", "")) + sum(len(str(value)) for value in content.get("data", {}).values())
+
+
+def join_streams(notebook: Any) -> None:
+    """One stdout and one stderr per cell, stdout first: in which pieces and in what order they arrive is chance.
+
+    nbclient can do this, too, but takes hours for a line of a million characters.
+    """
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        streams = [one for one in outputs if one.output_type == "stream"]
+        if not streams:
+            continue
+        first = next(i for i, one in enumerate(outputs) if one.output_type == "stream")
+        before = outputs[:first]
+        others = [one for one in outputs[first:] if one.output_type != "stream"]
+        joined = [
+            new_output("stream", name=name, text=_overwritten("".join(one.text for one in streams if one.name == name)))
+            for name in ("stdout", "stderr")
+            if any(one.name == name for one in streams)
+        ]
+        cell.outputs = [*before, *joined, *others]
+
+
+def _overwritten(text: str) -> str:
+    """What is left of lines that were written over after a carriage return, as progress bars are."""
+    if "\r" not in text:
+        return text
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -25,6 +25,7 @@ from . import processes
 from .job import TIMEOUT, Job, Outcome
 from .request import NOTEBOOKS
 
+_OF_A_JOB = ("REVOPS_RESULTS", "REVOPS_PRIVATE", processes.JOB)
 LIMIT = 4 * 3600.0  # seconds per run
 # The same bytes from the same inputs, on any number of cores: no random hash order, no sums split by thread. Nothing of the
 # user's own Jupyter: no start-up files, no history. One thread, so that kernels can be forked.
@@ -39,13 +40,15 @@ _FIXED = {
 
 def execute(
     jobs: list[Job], *, run: str, place: Path, workers: int | None = None, limit: float = LIMIT, warm: bool = True
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Execute the notebooks, `workers` at a time (default: one per core), and yield outcomes as they come.
 
     A notebook that fails, or whose worker dies, does not stop the others; what has not ended after `limit` seconds is ended.
     `run` marks the processes, `place` is a folder for what they need while they live. `warm` kernels are forked where the
     system can (Linux); else each starts on its own.
     """
+    if not jobs:
+        return
     until = time.monotonic() + limit
     waiting = list(jobs)
     running: dict[str, Job] = {}
@@ -57,12 +60,14 @@ def execute(
             while waiting and len(running) < at_a_time:
                 job = waiting.pop(0)
                 running[job.stem] = job
+                assert nest is not None
                 nest.start(job)
+            assert nest is not None
             ended = nest.ended(until - time.monotonic())
             if ended is None:  # the nursery is gone, and its workers with it
                 nest.close()
                 processes.end(processes.RUN, run)
-                ended, nest = [(stem, 1) for stem in running], _nest(run, place, jobs, warm)
+                ended, nest = [(stem, 1) for stem in running], _nest(run, place, jobs, warm) if waiting else None
             for stem, code in ended:
                 job = running.pop(stem)
                 yield Outcome.read(job.outcome) or _died(job, code)
@@ -168,7 +173,7 @@ class _Apart:
 def _python(run: str, place: Path, module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """A process of the run. It hears when the run is gone: its input ends."""
     own = {processes.RUN: run, "JUPYTER_RUNTIME_DIR": str(place / "jupyter"), "IPYTHONDIR": str(place / "ipython")}
-    environment = {name: value for name, value in os.environ.items() if name not in ("REVOPS_RESULTS", processes.JOB)}
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_JOB}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments],
         stdin=subprocess.PIPE,
@@ -188,9 +193,15 @@ def _tell(process: subprocess.Popen[bytes], job: Job) -> None:
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
-    """End a process of the run and let go of it."""
-    process.kill()
-    process.wait()
+    """Let a process of the run end itself and what it started, for its input ends; or else end it."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+    try:
+        process.wait(timeout=processes.PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             with suppress(BrokenPipeError):

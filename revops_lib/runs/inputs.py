@@ -67,10 +67,14 @@ def keep(out: Path, paths: Iterable[tuple[str, Path]]) -> None:
             continue
         beside = store / f".{digest}.{os.getpid()}"
         beside.unlink(missing_ok=True)
-        if path.suffix != ".parquet" or not _linked(path, beside):
-            shutil.copyfile(path, beside)
-        disk.sync(beside)
-        beside.replace(store / digest)
+        try:
+            if path.suffix != ".parquet" or not _linked(path, beside):
+                shutil.copyfile(path, beside)
+            disk.sync(beside)
+            beside.replace(store / digest)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
 
 
 def named(manifest: Mapping[str, Any]) -> set[str]:
@@ -83,13 +87,13 @@ def forget(out: Path, needed: Collection[str]) -> None:
     """Throw away the kept files that are not needed."""
     for path in (out / STORE).iterdir():
         if path.name not in needed and not path.name.startswith("."):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def link(source: Path, target: Path) -> None:
     """A file or a folder under another name, linked where the file system can; links to elsewhere are left out."""
     if source.is_dir():
-        target.mkdir()
+        target.mkdir(mode=source.stat().st_mode & 0o777)
         for path in sorted(source.iterdir()):
             link(path, target / path.name)
     elif not source.is_symlink() and not _linked(source, target):

@@ -37,6 +37,17 @@ class Job:
         return self.folder / "results"
 
     @property
+    def private(self) -> Path:
+        return self.folder / "private"
+
+    def made(self) -> dict[str, Path]:
+        """What the notebook left, by the name it has in the quarter's folder."""
+        apart = (path for path in self.private.rglob("*") if path.is_file())
+        return {path.name: path for path in sorted(self.results.iterdir())} | {
+            path.relative_to(self.folder).as_posix(): path for path in sorted(apart)
+        }
+
+    @property
     def log(self) -> Path:
         return self.folder / "log.txt"
 

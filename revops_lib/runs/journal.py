@@ -19,11 +19,12 @@ from ..errors import CannotWrite
 from . import inputs, processes
 
 FOLDER, MANIFEST, HEARTBEAT = ".runs", "manifest.json", "heartbeat.json"
+SCRATCH = ("stage", "jupyter", "ipython")  # needed while a run lives
 KEPT = 20  # runs per quarter whose manifest and failed notebooks are kept
 
 
 def name_of_run(quarter: str, started: dt.datetime) -> str:
-    return f"{quarter}-{started:%Y%m%dT%H%M%S}-{os.getpid()}"
+    return f"{quarter}-{started:%Y%m%dT%H%M%S%f}-{os.getpid()}"
 
 
 def begin(out: Path, run: str) -> Path:
@@ -56,6 +57,8 @@ def bury(out: Path, quarter: str) -> None:
         manifest = read(folder / MANIFEST)
         if manifest.get("state") == "running" or not manifest:
             processes.end(processes.RUN, folder.name)
+            for left in SCRATCH:
+                shutil.rmtree(folder / left, ignore_errors=True)
             write(folder / MANIFEST, {**manifest, "run": folder.name, "state": "abandoned"})
 
 
@@ -67,7 +70,10 @@ def unfinished(out: Path, quarter: str) -> Iterator[tuple[dict[str, Any], Path]]
 
 
 def tidy(out: Path, quarter: str, run: str) -> None:
-    """Throw away the work of other runs, the oldest runs and the kept inputs that no manifest names any more."""
+    """Throw away the work of other runs, the oldest runs and the kept inputs that no manifest names any more.
+
+    To be called when a quarter is in its place: until then a later run may take the work of others over.
+    """
     others = [folder for folder in _runs(out, quarter) if folder.name != run]
     for folder in others:
         shutil.rmtree(folder / "work", ignore_errors=True)

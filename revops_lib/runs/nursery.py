@@ -28,6 +28,7 @@ WHEN_USED = {"statsmodels": ("statsmodels.api", "statsmodels.formula.api"), "sci
 def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     processes.die_with(int(sys.argv[1]), signal.SIGTERM)
+    processes.adopt_orphans()
     # A check of web addresses that notebooks never need: building its grammar takes 2 of the 3 seconds papermill needs
     # to import. jsonschema goes without it when it is not there.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -73,6 +74,7 @@ def _serve() -> None:
 def _end(*_: object) -> NoReturn:
     """End everything of the run, then this process."""
     processes.end(processes.RUN, os.environ[processes.RUN])
+    processes.end_below()
     os._exit(0)
 
 

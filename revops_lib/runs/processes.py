@@ -11,11 +11,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import psutil
 
 RUN, JOB = "REVOPS_RUN", "REVOPS_JOB"
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+_DEATH_SIGNAL, _SUBREAPER = 1, 36  # PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER of prctl(2)
 PATIENCE = 2.0  # seconds in which everything must be gone
 
 
@@ -27,10 +28,25 @@ def die_with(parent: int, number: int = signal.SIGKILL) -> None:
             os.kill(os.getpid(), number)
 
 
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent is gone: they stay below this process, whatever else they do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+
+
 def end(name: str, value: str, session: int | None = None) -> None:
     """Kill every process that was started with `name`=`value` in its environment or is in `session`, until none is left."""
+    _end(lambda: _marked(name, value, session))
+
+
+def end_below() -> None:
+    """Kill every descendant of this process, until none is left."""
+    _end(lambda: [one for one in psutil.Process().children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE])
+
+
+def _end(find: Callable[[], list[psutil.Process]]) -> None:
     until = time.monotonic() + PATIENCE
-    while (alive := _marked(name, value, session)) and time.monotonic() < until:
+    while (alive := find()) and time.monotonic() < until:
         for process in alive:
             try:
                 process.kill()

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from .journal import MANIFEST
 from .publication import merge_recommendations, publish
 from .request import NOTEBOOKS, REPORTS, ROOT, Request, resolve
 
-_OURS = {MANIFEST, "public", "results"}  # beside notebooks; anything else in the folder is somebody's and stays
+_OURS = {MANIFEST, "public", "results", "private"}  # beside notebooks; anything else in the folder is somebody's and stays
 _SAME = ("quarter", "as_of", "data", "inputs", "code", "libraries")  # when these are equal, a notebook would say the same
 
 
@@ -113,6 +114,7 @@ class _Run:
         self.request, self.own, self.started = request, own, started
         self.place, self.folder = place, place / request.quarter
         self.read = inputs.files(request)
+        self.sources = {stem: inputs.sha256(path) for stem, path in request.notebooks.items()}
         self.before = journal.read(self.folder / MANIFEST) if carries else {}
         self.manifest: dict[str, Any] = {
             "run": own.name,
@@ -145,11 +147,12 @@ class _Run:
         planned.sort(key=lambda job: -earlier.get(job.stem, 0.0))  # the longest first, so that none is waited for at the end
         self._note()
         try:
-            outcomes = execute(planned, run=self.own.name, place=self.own, workers=workers, limit=limit, warm=warm)
-            for outcome in _watched(outcomes, len(planned), progress):
-                job = next(job for job in planned if job.stem == outcome.stem)
-                entries[job.stem] = self._settled(job, outcome)
-                self._note()
+            live = execute(planned, run=self.own.name, place=self.own, workers=workers, limit=limit, warm=warm)
+            with closing(live) as outcomes:
+                for outcome in _watched(outcomes, len(planned), progress):
+                    job = next(job for job in planned if job.stem == outcome.stem)
+                    entries[job.stem] = self._settled(job, outcome)
+                    self._note()
             self._refuse_changed()
             self._finish([stem for stem in self.request.notebooks], sources)
         except BaseException as failure:
@@ -164,7 +167,8 @@ class _Run:
         if not self._same(self.before):
             return {}
         asked, found = self.request.notebooks, self.before["notebooks"]
-        return {stem: (entry, self.folder) for stem, entry in found.items() if stem not in asked}
+        kept = {stem: (entry, self.folder) for stem, entry in found.items() if stem not in asked}
+        return {stem: kept[stem] for stem in kept if kept[stem][0]["state"] != "ok" or _is_there(stem, *kept[stem])}
 
     def _resumed(self) -> dict[str, tuple[dict[str, Any], Path]]:
         """Entries of notebooks asked for that are good and still hold, in place or finished by a run that was not."""
@@ -173,16 +177,15 @@ class _Run:
         for manifest, folder in candidates:
             for stem, entry in manifest.get("notebooks", {}).items() if self._same(manifest) else ():
                 files = folder if folder == self.folder else folder / stem
-                if stem not in found and self._is_good(stem, entry) and (files / "results").is_dir():
+                if stem not in found and self._is_good(stem, entry) and _is_there(stem, entry, files):
                     found[stem] = (entry, files)
         return found
 
     def _is_good(self, stem: str, entry: Mapping[str, Any]) -> bool:
         """Whether an earlier entry answers what is asked now."""
-        path = self.request.notebooks.get(stem)
-        if path is None or entry["state"] != "ok" or entry["parameters"] != dict(self.request.parameters[stem]):
+        if entry["state"] != "ok" or entry["sha256"] != self.sources.get(stem):
             return False
-        return bool(entry["sha256"] == inputs.sha256(path))
+        return bool(entry["parameters"] == dict(self.request.parameters[stem]))
 
     def _same(self, manifest: Mapping[str, Any]) -> bool:
         return all(manifest.get(key) == self.manifest[key] for key in _SAME)
@@ -193,12 +196,12 @@ class _Run:
             "state": "failed" if outcome.error else "ok",
             "exit_code": outcome.error.exit_code if outcome.error else 0,
             "parameters": dict(job.parameters),
-            "sha256": inputs.sha256(job.notebook),
+            "sha256": self.sources[job.stem],
             "seconds": outcome.seconds,
             "split": dict(outcome.split),
         }
         if outcome.error is None:
-            return {**entry, "results": {path.name: inputs.sha256(path) for path in sorted(job.results.iterdir())}}
+            return {**entry, "results": {name: inputs.sha256(path) for name, path in job.made().items()}}
         log = self.own / f"{job.stem}.log"
         for source, kept in ((job.executed, f"{job.stem}.failed-{self.own.name}.ipynb"), (job.log, log.name)):
             if source.exists():
@@ -209,8 +212,9 @@ class _Run:
         return {**entry, "error": str(RevopsError(error.what, error.where, f"{error.do}; log: {shown.as_posix()}"))}
 
     def _refuse_changed(self) -> None:
-        now = inputs.hashes(inputs.files(self.request))
-        changed = [name for name in {**now, **self.manifest["inputs"]} if now.get(name) != self.manifest["inputs"].get(name)]
+        now = inputs.hashes({**inputs.files(self.request), **self.request.notebooks})
+        then = {**self.manifest["inputs"], **self.sources}
+        changed = [name for name in {**now, **then} if now.get(name) != then.get(name)]
         if changed:
             raise DataRefused("the data changed while the run read it", ", ".join(changed[:3]), "run again; nothing was kept")
 
@@ -229,6 +233,7 @@ class _Run:
             stage = self.own / "stage"
             self._stage(stage, sources)
             disk.put(stage, self.folder)
+            journal.tidy(self.place, self.request.quarter, self.own.name)
         self._end(keep_work=False)
 
     def _stage(self, stage: Path, sources: Mapping[str, tuple[dict[str, Any], Path]]) -> None:
@@ -265,11 +270,17 @@ class _Run:
     def _end(self, *, keep_work: bool) -> None:
         """Close the run's own folder. Work is kept when the run was cut off, for a later one to take over."""
         self.manifest.setdefault("ended", dt.datetime.now(dt.UTC).isoformat())
-        for left in ("stage", "jupyter", "ipython", *(() if keep_work else ("work",))):
+        for left in (*journal.SCRATCH, *(() if keep_work else ("work",))):
             shutil.rmtree(self.own / left, ignore_errors=True)
         self._note()
-        journal.tidy(self.place, self.request.quarter, self.own.name)
         journal.beat(self.place, self.manifest)
+
+
+def _is_there(stem: str, entry: Mapping[str, Any], folder: Path) -> bool:
+    """Whether the files of a good entry are in a quarter's folder, or in that of a job, as they were made."""
+    made = {name: folder / name if name.startswith("private/") else folder / "results" / name for name in entry["results"]}
+    executed = any((folder / name).is_file() for name in (f"{stem}.ipynb", "notebook.ipynb"))
+    return executed and inputs.hashes(made) == entry["results"]
 
 
 def _take(stem: str, source: Path, stage: Path) -> None:
@@ -279,6 +290,9 @@ def _take(stem: str, source: Path, stage: Path) -> None:
             inputs.link(path, stage / name)
     for path in (source / "results").glob(f"{stem}.*"):
         inputs.link(path, stage / "results" / path.name)
+    if (source / "private" / stem).is_dir():  # for each person alone: closed from the start
+        (stage / "private").mkdir(mode=0o700, exist_ok=True)
+        inputs.link(source / "private" / stem, stage / "private" / stem)
 
 
 def _earlier(out: Path) -> dict[str, float]:

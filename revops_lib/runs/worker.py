@@ -59,13 +59,12 @@ def work(job: Job, *, is_warm: bool) -> int:
 def _work(job: Job, is_warm: bool) -> None:
     shutil.rmtree(job.folder, ignore_errors=True)
     job.results.mkdir(parents=True)
+    job.private.mkdir(mode=0o700)
     os.chdir(job.folder)  # where the user stands must not matter: neither modules nor files are found there
     _redirect(job.log)
     os.environ[processes.JOB] = f"{os.environ[processes.RUN]}/{job.stem}"
     if job.parameters:
-        os.environ["REVOPS_RESULTS"] = str(job.results)
-    else:
-        os.environ.pop("REVOPS_RESULTS", None)
+        os.environ["REVOPS_RESULTS"], os.environ["REVOPS_PRIVATE"] = str(job.results), str(job.private)
     session = None
     if is_warm:
         from . import warm
@@ -81,10 +80,13 @@ def _work(job: Job, is_warm: bool) -> None:
 def _execute(job: Job) -> Outcome:
     import nbformat
 
+    from .capped import join_streams
+
     error, notebook = _papermill(job)
     seconds, split = timing(notebook) if notebook is not None else (0.0, {})
     try:
         if notebook is not None:
+            join_streams(notebook)
             error = error or verdict(notebook, job.stem, job.results, job.parameters)
             error = error or _secret_in_results(job)
             tidy(notebook, job.notebook)
@@ -143,7 +145,6 @@ def _papermill(job: Job) -> tuple[RevopsError | None, Any]:
             start_timeout=120,
             execution_timeout=job.timeout,
             iopub_timeout=60,
-            coalesce_streams=True,
             shutdown_kernel="immediate",  # half a second sooner; all it had to say has arrived
         )
         return None, seen[0]
