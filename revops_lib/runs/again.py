@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import IntegrityBroken, UsageError
 from . import inputs, journal
-from .execution import execute
+from .execution import Nest, execute
 from .job import Job
 
 
@@ -45,7 +45,8 @@ def rerun(manifest: Path) -> Comparison:
             source = place / "notebooks" / f"{stem}.ipynb"
             _fetch(store, entry["sha256"], source, f"notebook {stem}")
             jobs.append(Job(stem, source, place / stem, {**entry["parameters"], "data": str(data)}))
-        outcomes = list(execute(jobs, run=f"again-{place.name}", place=place))
+        with Nest(f"again-{place.name}", place, [job.notebook for job in jobs]) as nest:
+            outcomes = list(execute(jobs, nest))
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error

@@ -14,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Self
 
 from .. import disk
 from ..errors import CannotWrite, KernelDied, TimedOut
@@ -38,47 +38,27 @@ _FIXED = {
 }
 
 
-def execute(
-    jobs: list[Job], *, run: str, place: Path, workers: int | None = None, limit: float = LIMIT, warm: bool = True
-) -> Generator[Outcome]:
-    """Execute the notebooks, `workers` at a time (default: one per core), and yield outcomes as they come.
+def execute(jobs: list[Job], nest: Nest, *, workers: int | None = None, limit: float = LIMIT) -> Generator[Outcome]:
+    """Execute the notebooks in `nest`, `workers` at a time (default: one per core), and yield outcomes as they come.
 
     A notebook that fails, or whose worker dies, does not stop the others; what has not ended after `limit` seconds is ended.
-    `run` marks the processes, `place` is a folder for what they need while they live. `warm` kernels are forked where the
-    system can (Linux); else each starts on its own.
     """
-    if not jobs:
-        return
     until = time.monotonic() + limit
     waiting = list(jobs)
     running: dict[str, Job] = {}
     at_a_time = max(1, workers or os.cpu_count() or 1)
-    nest: _Nest | None = None
-    try:
-        nest = _nest(run, place, jobs, warm)
-        while waiting or running:
-            while waiting and len(running) < at_a_time:
-                job = waiting.pop(0)
-                running[job.stem] = job
-                assert nest is not None
-                nest.start(job)
-            assert nest is not None
-            ended = nest.ended(until - time.monotonic())
-            if ended is None:  # the nursery is gone, and its workers with it
-                nest.close()
-                processes.end(processes.RUN, run)
-                ended, nest = [(stem, 1) for stem in running], _nest(run, place, jobs, warm) if waiting else None
-            for stem, code in ended:
-                job = running.pop(stem)
-                yield Outcome.read(job.outcome) or _died(job, code)
-            if time.monotonic() >= until:
-                for job in (*running.values(), *waiting):
-                    yield Outcome(job.stem, _too_late(job, limit))
-                return
-    finally:
-        if nest is not None:
-            nest.close()
-        processes.end(processes.RUN, run)
+    while waiting or running:
+        while waiting and len(running) < at_a_time:
+            job = waiting.pop(0)
+            running[job.stem] = job
+            nest.start(job)
+        for stem, code in nest.ended(until - time.monotonic()):
+            job = running.pop(stem)
+            yield Outcome.read(job.outcome) or _died(job, code)
+        if time.monotonic() >= until:
+            for job in (*running.values(), *waiting):
+                yield Outcome(job.stem, _too_late(job, limit))
+            return
 
 
 def _died(job: Job, code: int) -> Outcome:
@@ -94,37 +74,89 @@ def _too_late(job: Job, limit: float) -> TimedOut:
     return TimedOut(f"the run had not ended after {limit:g} seconds", f"notebook {job.stem}", do)
 
 
-class _Nest(Protocol):
-    """Where workers live."""
+class Nest:
+    """Where the workers of a run live: forked from a nursery that imports the libraries, where the system can; else apart.
 
-    def start(self, job: Job) -> None: ...
+    The nursery starts at once, so that it imports while the run still looks at what is asked. Whatever happens inside the
+    `with`, afterwards no process of the run is left. `run` marks its processes, `place` is a folder for what they need.
+    """
 
-    def ended(self, patience: float) -> list[tuple[str, int]] | None:
-        """Stem and exit code of workers that have ended, as soon as there are any; none after `patience` seconds; None: all
-        are gone."""
+    def __init__(self, run: str, place: Path, notebooks: Iterable[Path], *, warm: bool = True) -> None:
+        self._run, self._place, self._used = run, place, _used(notebooks)
+        self._is_warm = warm and sys.platform == "linux" and hasattr(os, "pidfd_open")
+        self._nursery: _Nursery | None = None
+        self._apart = _Apart(self._python)
+        self._forked: list[str] = []
 
-    def close(self) -> None: ...
+    def __enter__(self) -> Self:
+        if self._is_warm:
+            self._nursery = _Nursery(self._python, self._used)
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        if self._nursery is not None:
+            self._nursery.close()
+        self._apart.close()
+        processes.end(processes.RUN, self._run)
 
-def _nest(run: str, place: Path, jobs: list[Job], warm: bool) -> _Nest:
-    if warm and sys.platform == "linux" and hasattr(os, "pidfd_open"):
-        nursery = _Nursery(run, place, jobs)
-        if nursery.is_ready():
-            return nursery
-        nursery.close()
-    return _Apart(run, place)
+    def start(self, job: Job) -> None:
+        if self._is_warm and self._nursery is None:  # the last one died
+            self._nursery = _Nursery(self._python, self._used)
+        if self._nursery is not None and not self._nursery.is_ready():
+            self._nursery.close()
+            self._nursery, self._is_warm = None, False
+        if self._nursery is None:
+            self._apart.start(job)
+        else:
+            self._forked.append(job.stem)
+            self._nursery.start(job)
+
+    def ended(self, patience: float) -> list[tuple[str, int]]:
+        """Stem and exit code of workers that have ended, as soon as there are any; none after `patience` seconds."""
+        if self._nursery is None:
+            return self._apart.ended(patience)
+        ended = self._nursery.ended(patience)
+        if ended is None:  # it is gone, and its workers with it
+            self._nursery.close()
+            self._nursery = None
+            processes.end(processes.RUN, self._run)
+            ended = [(stem, 1) for stem in self._forked]
+        self._forked = [stem for stem in self._forked if stem not in dict(ended)]
+        return ended
+
+    def _python(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """A process of the run. It hears when the run is gone: its input ends."""
+        own = {
+            processes.RUN: self._run,
+            "JUPYTER_RUNTIME_DIR": str(self._place / "jupyter"),
+            "IPYTHONDIR": str(self._place / "ipython"),
+        }
+        environment = {name: value for name, value in os.environ.items() if name not in _OF_A_JOB}
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=tempfile.gettempdir(),
+            env={**environment, **_FIXED, **own},
+            start_new_session=True,  # Ctrl-C reaches the run alone, which then ends the rest
+        )
 
 
 class _Nursery:
     """Workers forked from one process that has imported the libraries; see `nursery`."""
 
-    def __init__(self, run: str, place: Path, jobs: list[Job]) -> None:
-        self._process = _python(run, place, "nursery", str(os.getpid()), *_used(jobs))
-        self._said = b""
+    def __init__(self, python: Callable[..., subprocess.Popen[bytes]], used: Iterable[str]) -> None:
+        self._process = python("nursery", str(os.getpid()), *used)
+        self._said: bytes | None = None
 
     def is_ready(self) -> bool:
+        """Whether it can fork; waits until it has imported everything."""
         assert self._process.stdout is not None
-        return self._process.stdout.readline() == b"ready\n"
+        if self._said is None:
+            self._said = b""
+            return self._process.stdout.readline() == b"ready\n"
+        return True
 
     def start(self, job: Job) -> None:
         with suppress(BrokenPipeError):  # it is gone: `ended` says so
@@ -137,7 +169,7 @@ class _Nursery:
         read = os.read(self._process.stdout.fileno(), 65536)
         if not read:
             return None
-        *lines, self._said = (self._said + read).split(b"\n")
+        *lines, self._said = ((self._said or b"") + read).split(b"\n")
         return [(stem, int(code)) for stem, code in (line.decode().split(" ") for line in lines)]
 
     def close(self) -> None:
@@ -147,12 +179,12 @@ class _Nursery:
 class _Apart:
     """Workers started on their own, each with an ordinary kernel."""
 
-    def __init__(self, run: str, place: Path) -> None:
-        self._run, self._place = run, place
+    def __init__(self, python: Callable[..., subprocess.Popen[bytes]]) -> None:
+        self._python = python
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, job: Job) -> None:
-        self._workers[job.stem] = _python(self._run, self._place, "worker")
+        self._workers[job.stem] = self._python("worker")
         _tell(self._workers[job.stem], job)
 
     def ended(self, patience: float) -> list[tuple[str, int]]:
@@ -170,21 +202,6 @@ class _Apart:
             _close(worker)
 
 
-def _python(run: str, place: Path, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """A process of the run. It hears when the run is gone: its input ends."""
-    own = {processes.RUN: run, "JUPYTER_RUNTIME_DIR": str(place / "jupyter"), "IPYTHONDIR": str(place / "ipython")}
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_JOB}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", f"{__package__}.{module}", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=place,
-        env={**environment, **_FIXED, **own},
-        start_new_session=True,  # Ctrl-C reaches the run alone, which then ends the rest
-    )
-
-
 def _tell(process: subprocess.Popen[bytes], job: Job) -> None:
     stream: IO[bytes] | None = process.stdin
     assert stream is not None
@@ -197,6 +214,7 @@ def _close(process: subprocess.Popen[bytes]) -> None:
     if process.stdin is not None:
         with suppress(BrokenPipeError):
             process.stdin.close()
+    process.terminate()
     try:
         process.wait(timeout=processes.PATIENCE)
     except subprocess.TimeoutExpired:
@@ -208,11 +226,11 @@ def _close(process: subprocess.Popen[bytes]) -> None:
                 stream.close()
 
 
-def _used(jobs: list[Job]) -> list[str]:
+def _used(notebooks: Iterable[Path]) -> list[str]:
     """The larger libraries that some notebook seems to import."""
     from .nursery import WHEN_USED
 
-    texts = (job.notebook.read_text(encoding="utf-8", errors="replace") for job in jobs if job.notebook.is_file())
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in notebooks if path.is_file())
     imported = {name for text in texts for name in re.findall(r"\b(?:import|from)\s+(\w+)", text)}
     return sorted(imported & set(WHEN_USED))
 
@@ -226,7 +244,8 @@ def refresh(notebooks: Iterable[Path] | None = None, *, workers: int | None = No
     with tempfile.TemporaryDirectory(prefix="revops-") as work:
         place = Path(work)
         jobs = [Job(path.stem, path, place / path.stem, {}, timeout) for path in paths]
-        outcomes = {one.stem: one for one in execute(jobs, run=place.name, place=place, workers=workers)}
+        with Nest(place.name, place, paths) as nest:
+            outcomes = {one.stem: one for one in execute(jobs, nest, workers=workers)}
         for job in jobs:
             if error := outcomes[job.stem].error:
                 raise error

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .. import __version__, disk
 from .request import ROOT, Request
 
@@ -84,9 +86,10 @@ def named(manifest: Mapping[str, Any]) -> set[str]:
 
 
 def forget(out: Path, needed: Collection[str]) -> None:
-    """Throw away the kept files that are not needed."""
+    """Throw away the kept files that are not needed, and what a killed run had begun to keep."""
     for path in (out / STORE).iterdir():
-        if path.name not in needed and not path.name.startswith("."):
+        being_kept = path.name.startswith(".") and psutil.pid_exists(int(path.name.rpartition(".")[2]))
+        if path.name not in needed and not being_kept:
             path.unlink(missing_ok=True)
 
 

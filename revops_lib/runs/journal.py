@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ KEPT = 20  # runs per quarter whose manifest and failed notebooks are kept
 
 
 def name_of_run(quarter: str, started: dt.datetime) -> str:
+    quarter = re.sub(r"[^0-9Q]", "", quarter)  # whether it is one is not known yet
     return f"{quarter}-{started:%Y%m%dT%H%M%S%f}-{os.getpid()}"
 
 

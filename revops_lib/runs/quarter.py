@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from .. import disk
 from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
 from . import inputs, journal
 from .declared import Value
-from .execution import LIMIT, execute
+from .execution import LIMIT, Nest, execute
 from .job import TIMEOUT, Job, Outcome
 from .journal import MANIFEST
 from .publication import merge_recommendations, publish
@@ -65,25 +64,25 @@ def run(
     for seconds in (timeout, run_timeout):
         if not seconds > 0:
             raise UsageError(f"a timeout of {seconds:g} seconds", "run", "give more than 0")
-    request = resolve(quarter, data=data, as_of=as_of, only=only, params=params, notebooks=notebooks, reports=reports)
-    place = ROOT / out
-    folder = place / request.quarter
-    _refuse_links(place, folder)
     started = dt.datetime.now(dt.UTC)
-    name = journal.name_of_run(request.quarter, started)
+    place, name = ROOT / out, journal.name_of_run(quarter, started)
     holder = {"run": name, "process": os.getpid(), "since": started.isoformat(timespec="seconds")}
-    with disk.locked(place / journal.FOLDER / f"{request.quarter}.lock", holder):
-        disk.recover(folder)
-        other = _other_run(folder, request)
-        if other and not replace:
-            raise UsageError(f"{quarter} holds the run of {other}", str(folder), "add --replace, or choose another --out")
-        journal.bury(place, request.quarter)
-        try:
-            this = _Run(request, place, journal.begin(place, name), started, carries=other is None)
-            return this.go(jobs, timeout, run_timeout, resume, warm, progress)
-        except OSError as failure:
-            what = failure.strerror or "cannot write"
-            raise CannotWrite(what, str(folder), "free space or choose another folder") from failure
+    with Nest(name, place / journal.FOLDER / name, notebooks.glob("*.ipynb"), warm=warm) as nest:
+        request = resolve(quarter, data=data, as_of=as_of, only=only, params=params, notebooks=notebooks, reports=reports)
+        folder = place / request.quarter
+        _refuse_links(place, folder)
+        with disk.locked(place / journal.FOLDER / f"{request.quarter}.lock", holder):
+            disk.recover(folder)
+            other = _other_run(folder, request)
+            if other and not replace:
+                raise UsageError(f"{quarter} holds the run of {other}", str(folder), "add --replace, or choose another --out")
+            journal.bury(place, request.quarter)
+            try:
+                this = _Run(request, place, journal.begin(place, name), started, carries=other is None)
+                return this.go(nest, jobs, timeout, run_timeout, resume, progress)
+            except OSError as failure:
+                what = failure.strerror or "cannot write"
+                raise CannotWrite(what, str(folder), "free space or choose another folder") from failure
 
 
 def headline(folder: Path, stem: str) -> str:
@@ -129,7 +128,7 @@ class _Run:
             "notebooks": {},
         }
 
-    def go(self, workers: int | None, timeout: float, limit: float, resume: bool, warm: bool, progress: bool) -> dict[str, Any]:
+    def go(self, nest: Nest, workers: int | None, timeout: float, limit: float, resume: bool, progress: bool) -> dict[str, Any]:
         entries = self.manifest["notebooks"]
         sources = self._carried()  # where the files of each entry are, as folders of the shape of a quarter
         entries |= {stem: entry for stem, (entry, _) in sources.items()}
@@ -147,12 +146,10 @@ class _Run:
         planned.sort(key=lambda job: -earlier.get(job.stem, 0.0))  # the longest first, so that none is waited for at the end
         self._note()
         try:
-            live = execute(planned, run=self.own.name, place=self.own, workers=workers, limit=limit, warm=warm)
-            with closing(live) as outcomes:
-                for outcome in _watched(outcomes, len(planned), progress):
-                    job = next(job for job in planned if job.stem == outcome.stem)
-                    entries[job.stem] = self._settled(job, outcome)
-                    self._note()
+            for outcome in _watched(execute(planned, nest, workers=workers, limit=limit), len(planned), progress):
+                job = next(job for job in planned if job.stem == outcome.stem)
+                entries[job.stem] = self._settled(job, outcome)
+                self._note()
             self._refuse_changed()
             self._finish([stem for stem in self.request.notebooks], sources)
         except BaseException as failure:
