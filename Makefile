@@ -42,6 +42,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/escaping.py
 
 truth: setup  ## the statistical claims over many seeds (minutes)
 	$(BIN)/pytest -m truth -n 2 -rP tests

@@ -1,6 +1,8 @@
 """Revenue Operations in notebooks: the library behind them, in the order data flow.
 
 errors       failures that say what, where and what to do, with the exit code they end with
+disk         files that are there whole or as they were  masking     secrets, covered
+privacy      who may see what, pseudonyms
 tables       what each canonical table and column means, and how a dataset lies on disk
 periods      fiscal quarters, days, instants            money       exact amounts
 statistics   intervals and survival with open cases     duplicates   records that look like one
@@ -10,7 +12,8 @@ snapshot     what was known at the end of a day; analyses accept nothing else
 quality · forecast · bottlenecks · compensation         one question each: Snapshot -> result frames
 charts       frame -> picture                           report      sentences, tables, results files
 runs         a quarter's notebooks in parallel          site        the book from what a run may publish
-cli          `revops` and its verbs                     doctor      is this machine ready
+spreadsheets what a run found, as a workbook            doctor      is this machine ready
+cli          `revops` and its verbs
 """
 
 __version__ = "0.1.0"

@@ -64,7 +64,7 @@ class Locked(RevopsError):
     exit_code = 8
 
 
-class IntegrityBroken(RevopsError):
+class IntegrityError(RevopsError):
     """What should be as it was, is not: a hash differs, a result cannot be made again."""
 
     exit_code = 9

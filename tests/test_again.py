@@ -9,7 +9,7 @@ import pytest
 from test_runs import House, write_dataset
 
 from revops_lib import cli, runs
-from revops_lib.errors import IntegrityBroken, UsageError
+from revops_lib.errors import IntegrityError, UsageError
 
 
 @pytest.fixture
@@ -54,10 +54,10 @@ def test_an_input_that_was_changed_or_is_gone_is_named(done):
     digest = json.loads(manifest.read_text(encoding="utf-8"))["inputs"][f"{house.data}/dataset.json"]
     kept = house.out / ".inputs" / digest
     kept.write_text("{}", encoding="utf-8")
-    with pytest.raises(IntegrityBroken, match=r"changed — .*dataset\.json"):
+    with pytest.raises(IntegrityError, match=r"changed — .*dataset\.json"):
         runs.rerun(manifest)
     kept.unlink()
-    with pytest.raises(IntegrityBroken, match=r"missing — .*dataset\.json"):
+    with pytest.raises(IntegrityError, match=r"missing — .*dataset\.json"):
         runs.rerun(manifest)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import IntegrityBroken, UsageError
+from ..errors import IntegrityError, UsageError
 from . import inputs, journal
 from .execution import Nest, execute
 from .job import Job
@@ -30,7 +30,7 @@ def rerun(manifest: Path) -> Comparison:
 
     `manifest` is a run's manifest.json; dataset, plans and notebooks come from `.inputs` of the same runs folder. Our own code
     and the libraries are those of today: `changed` tells when they are not the run's. Raises UsageError when the file is no
-    manifest, IntegrityBroken when a kept input is missing or not what its hash says.
+    manifest, IntegrityError when a kept input is missing or not what its hash says.
     """
     told = journal.read(manifest)
     good = {stem: entry for stem, entry in told.get("notebooks", {}).items() if entry.get("state") == "ok"}
@@ -64,7 +64,7 @@ def _store(manifest: Path) -> Path:
     for folder in manifest.resolve().parents[1:3]:
         if (folder / inputs.STORE).is_dir():
             return folder / inputs.STORE
-    raise IntegrityBroken("what the run had read is not kept", str(manifest), f"leave manifests beside {inputs.STORE}/")
+    raise IntegrityError("what the run had read is not kept", str(manifest), f"leave manifests beside {inputs.STORE}/")
 
 
 def _dataset(store: Path, told: dict[str, Any], to: Path) -> Path:
@@ -80,7 +80,7 @@ def _fetch(store: Path, digest: str, to: Path, name: str) -> None:
     source = store / digest
     if not source.is_file() or inputs.sha256(source) != digest:
         what = "an input of the run is missing" if not source.is_file() else "an input of the run was changed"
-        raise IntegrityBroken(what, f"{name}, kept as {source}", "restore it from a backup")
+        raise IntegrityError(what, f"{name}, kept as {source}", "restore it from a backup")
     to.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, to)
 

@@ -64,7 +64,7 @@ def resolve(
     label = folder.relative_to(ROOT).as_posix() if folder.is_relative_to(ROOT) else folder.as_posix()
     known_until = periods.day(str(dataset["known_until"])[:10])
     period = periods.quarter(quarter, dataset["fiscal_year_end"])
-    first = _first_day(folder, dataset["timezone"]) or known_until
+    first = first_day(folder, dataset["timezone"]) or known_until
     _check_quarter(period, first, known_until, dataset["fiscal_year_end"], label)
     day = periods.day(as_of) if as_of is not None else min(periods.last_day(period), known_until)
     if not first <= day <= known_until:
@@ -87,7 +87,7 @@ def resolve(
     )
 
 
-def _first_day(folder: Path, timezone: str) -> dt.date | None:
+def first_day(folder: Path, timezone: str) -> dt.date | None:
     """Local day of the first thing known about an opportunity: created, or else closed; None when there is none."""
     import pandas as pd
     import pyarrow.compute

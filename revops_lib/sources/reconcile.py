@@ -13,17 +13,11 @@ from typing import Any
 import pandas as pd
 import pyarrow
 
-from ..errors import DataRefused, RevopsError
+from ..errors import DataRefused, IntegrityError
 
 MAX_REJECTED = 0.05
 # Above this share of the won amount an import is refused, unless the caller allows more rejected rows than usual.
 _MAX_REJECTED_WON = 0.01
-
-
-class IntegrityError(RevopsError):
-    """The parts of an import do not sum to what was read."""
-
-    exit_code = 9
 
 
 def file_entry(path: Path, file: str, table: str) -> dict[str, Any]:

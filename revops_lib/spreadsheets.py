@@ -1,0 +1,183 @@
+"""The results of a run as a workbook or as CSV files, for people; nothing in them is computed when they are opened.
+
+Text that a spreadsheet would compute gets a quote before it (`sources.formulas`), which an import takes off again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from . import disk
+from .errors import CannotWrite, DataRefused, UsageError
+from .sources.formulas import harmless
+
+MAX_ROWS, MAX_TEXT, MAX_TITLE = 1_048_576, 32_767, 31  # of a sheet, a cell, the name of a sheet
+_UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column by column what a table holds: None, bool, int, float, Decimal, date, datetime (UTC, without offset) or str."""
+
+    header: list[str]
+    columns: list[list[Any]]
+
+
+def export(run: Path, to: Path, *, public: bool = False) -> list[str]:
+    """Write the results of the run in the folder `run` to `to`: a workbook when its name ends in .xlsx, else a folder of CSV.
+
+    One sheet or file per table of `results/`, under the table's name; with `public` the tables of public/report.json and
+    nothing else, as the site shows them. Numbers and days are numbers and days; instants are UTC. A workbook or file is there
+    whole or as it was. Returns sentences about what a workbook could not hold. Raises UsageError when there is no such run,
+    DataRefused for a damaged table or one with more rows than a sheet, CannotWrite.
+    """
+    tables = dict(_published(run) if public else _results(run))
+    if not tables:
+        raise UsageError("the run has no tables", str(run), "`revops run` says why")
+    if to.suffix.lower() == ".xlsx":
+        return _write_workbook(tables, to)
+    if to.suffix or to.is_file():
+        raise UsageError(f"{to.name} is neither a workbook nor a folder", str(to), "name FILE.xlsx, or a folder for CSV files")
+    for name, table in tables.items():
+        disk.write_text(to / f"{name}.csv", _csv(table))
+    return []
+
+
+def _results(run: Path) -> Iterator[tuple[str, Table]]:
+    if not (run / "results").is_dir():
+        raise UsageError("there is no run", str(run), "name its --out in --runs, or make it with `revops run`")
+    for path in sorted((run / "results").glob("*.parquet")):
+        try:
+            table = pyarrow.parquet.read_table(path)
+        except (pyarrow.ArrowException, OSError) as failure:
+            raise DataRefused(f"the table is damaged: {failure}", str(path), "run the quarter again") from failure
+        yield path.stem, Table(table.column_names, [_plain(column.to_pylist()) for column in table.columns])
+
+
+def _published(run: Path) -> Iterator[tuple[str, Table]]:
+    path = run / "public" / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        for one in report["reports"]:
+            for shown in one["tables"]:
+                columns = [[str(row[i]) for row in shown["rows"]] for i in range(len(shown["columns"]))]
+                yield f"{one['stem']}.{shown['name']}", Table(list(shown["columns"]), columns)
+    except OSError as failure:
+        raise UsageError("the run has published nothing", str(path), "name its --out in --runs") from failure
+    except (ValueError, KeyError, TypeError, IndexError) as failure:
+        raise DataRefused(f"the file is damaged: {failure}", str(path), "run the quarter again") from failure
+
+
+def _plain(column: list[Any]) -> list[Any]:
+    """The values of a column in the kinds that a Table holds; instants that are all midnights are days."""
+    values = [_value(value) for value in column]
+    if all(value.time() == dt.time() for value in values if isinstance(value, dt.datetime)):
+        return [value.date() if isinstance(value, dt.datetime) else value for value in values]
+    return values
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None  # no cell holds what is not a number
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).replace(tzinfo=None) if value.tzinfo else value
+    return value if value is None or isinstance(value, bool | int | Decimal | dt.date | str) else str(value)
+
+
+def _safe(column: Iterable[Any]) -> list[Any]:
+    """The column, its texts harmless."""
+    values = list(column)
+    texts = harmless(pd.Series([value if isinstance(value, str) else None for value in values], dtype="str"))
+    return [text if isinstance(value, str) else value for value, text in zip(values, texts, strict=True)]
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _csv(table: Table) -> str:
+    """Texts in quotes, everything else without."""
+    rows = [_safe(table.header), *zip(*map(_safe, table.columns), strict=True)]
+    return "".join(",".join(map(_field, row)) + "\n" for row in rows)
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace('"', '""') + '"'
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.date):
+        return value.isoformat() + ("Z" if isinstance(value, dt.datetime) else "")
+    return f"{value:f}" if isinstance(value, Decimal) else repr(value)
+
+
+# --- workbook --------------------------------------------------------------------------------------------------------
+
+
+def _write_workbook(tables: Mapping[str, Table], to: Path) -> list[str]:
+    from openpyxl import Workbook
+
+    book, said = Workbook(write_only=True), []
+    for name, table in tables.items():
+        if any(len(column) >= MAX_ROWS for column in table.columns):
+            raise DataRefused(f"{name} has more rows than a sheet holds", str(to), "name a folder in --to, for CSV files")
+    for (name, table), title in zip(tables.items(), _titles(tables), strict=True):
+        if title != name:
+            said.append(f"sheet {title} holds {name}")
+        columns = [table.header, *table.columns]
+        held = [[_held(value) for value in column] for column in columns]
+        if held != columns:
+            said.append(f"sheet {title}: in some texts control characters were replaced, or what no cell holds was cut off")
+        sheet = book.create_sheet(title)
+        sheet.freeze_panes = "A2"
+        for row in (_safe(held[0]), *zip(*map(_safe, held[1:]), strict=True)):
+            sheet.append([_cell(sheet, value) for value in row])
+    beside = to.with_name(f".{to.name}.partial")
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        book.save(beside)
+        disk.sync(beside)
+        beside.replace(to)
+        disk.sync(to.parent)
+    except OSError as failure:
+        beside.unlink(missing_ok=True)
+        raise CannotWrite(failure.strerror or "cannot write", str(to), "free space or choose another place") from failure
+    return said
+
+
+def _titles(names: Iterable[str]) -> list[str]:
+    """Names of sheets: short enough, without what they must not hold, each once."""
+    titles: list[str] = []
+    for number, name in enumerate(names, start=1):
+        title = re.sub(r"[\[\]:*?/\\]", "_", name)[:MAX_TITLE]
+        titles.append(title if title.lower() not in map(str.lower, titles) else f"{title[: MAX_TITLE - 5]}_{number}")
+    return titles
+
+
+def _held(value: Any) -> Any:
+    """A text as a cell holds it: no control characters, one kind of line end, room for one quote before it."""
+    if not isinstance(value, str):
+        return value
+    text = _UNHOLDABLE.sub("�", re.sub("\r\n?", "\n", value))
+    return text.encode("utf-16-le")[: 2 * (MAX_TEXT - 1)].decode("utf-16-le", errors="ignore")
+
+
+def _cell(sheet: Any, value: Any) -> Any:
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, value=value)
+    if isinstance(value, str):
+        cell.data_type = "s"  # openpyxl would take `=…` for a formula and `#N/A` for an error
+    return cell
