@@ -1,5 +1,7 @@
-"""Write what is generated and committed: environment.yml from the lock, the data dictionary into data/README.md."""
+"""Write what is generated and committed: environment.yml from the lock, the data dictionary into data/README.md, and what a
+clean book has, which the scan of a site compares with."""
 
+import json
 import re
 import sys
 import tomllib
@@ -41,6 +43,14 @@ def data_readme() -> str:
     return f"{before}{START}\n{tables.dictionary()}\n{END}{after}"
 
 
+def baseline() -> str:
+    """What the pinned theme makes of a clean book."""
+    from revops_lib import site
+
+    return json.dumps(site.clean(), indent=1) + "\n"
+
+
 if __name__ == "__main__":
     (ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
     (ROOT / "data" / "README.md").write_text(data_readme(), encoding="utf-8")
+    (ROOT / "revops_lib" / "site" / "baseline.json").write_text(baseline(), encoding="utf-8")

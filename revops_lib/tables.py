@@ -58,6 +58,16 @@ MEANINGS = {
     "month": "day from which it holds, the first of a month where only the month is given",
     "rate": "exact rate, eight decimals",
 }
+# What an import leaves of a person in a column, unless people stay named.
+PERSONAL = {
+    "id": "pseudonym",
+    "person": "pseudonym",
+    "email": "pseudonym, equal for equal addresses",
+    "phone": "pseudonym, equal for equal numbers",
+    "note": "left out",
+    "value": "pseudonym where it names a person",
+}
+PRIVATE = ("quarantine.parquet", "quarantine.csv")  # hold rows as the source wrote them
 STATUSES = ("open", "won", "lost")
 CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
 
@@ -70,6 +80,7 @@ class Column:
     required: bool = False
     choices: tuple[str, ...] = ()
     references: str | None = None  # "table" whose key this column names
+    personal: str = ""  # what it says about a person, one of PERSONAL
 
 
 @dataclass(frozen=True)
@@ -119,15 +130,15 @@ _ALL = (
         Column("region", "text", "sales region"),
         Column("country", "text", "country"),
         Column("n_employees", "integer", "employees"),
-        Column("owner_id", "id", "rep who owns the account", references="reps"),
+        Column("owner_id", "id", "rep who owns the account", references="reps", personal="id"),
     ),
     _table(
         "reps", "Dated assignments of the people who sell; one row per rep and assignment.", "rep_id start_date",
-        Column("rep_id", "id", "rep", True),
-        Column("name", "text", "display name"),
+        Column("rep_id", "id", "rep", True, personal="id"),
+        Column("name", "text", "display name", personal="person"),
         Column("role", "text", "role"),
-        Column("team", "text", "team"),
-        Column("manager_id", "id", "rep_id of the manager", references="reps"),
+        Column("team", "text", "team", personal="value"),
+        Column("manager_id", "id", "rep_id of the manager", references="reps", personal="id"),
         Column("region", "text", "sales region"),
         Column("hire_date", "day", "first day in the company"),
         Column("start_date", "day", "first day of this assignment; missing: since ever"),
@@ -146,11 +157,11 @@ _ALL = (
     ),
     _table(
         "contacts", "People at accounts, never published; one row per contact.", "contact_id",
-        Column("contact_id", "id", "contact", True),
+        Column("contact_id", "id", "contact", True, personal="id"),
         Column("account_id", "id", "account", references="accounts"),
-        Column("name", "text", "name"),
-        Column("email", "text", "e-mail address"),
-        Column("phone", "text", "telephone"),
+        Column("name", "text", "name", personal="person"),
+        Column("email", "text", "e-mail address", personal="email"),
+        Column("phone", "text", "telephone", personal="phone"),
         Column("title", "text", "job title"),
         Column("created_at", "instant", "created"),
         known_at="created_at",
@@ -170,7 +181,7 @@ _ALL = (
     ),
     _table(
         "leads", "Marketing and sales leads; one row per lead.", "lead_id",
-        Column("lead_id", "id", "lead", True),
+        Column("lead_id", "id", "lead", True, personal="id"),
         Column("source", "text", "where it came from"),
         Column("created_at", "instant", "created", True),
         Column("mql_at", "instant", "qualified by marketing"),
@@ -178,7 +189,7 @@ _ALL = (
         Column("disqualified_at", "instant", "dropped"),
         Column("account_id", "id", "account it became", references="accounts"),
         Column("opportunity_id", "id", "opportunity it became", references="opportunities"),
-        Column("owner_id", "id", "rep", references="reps"),
+        Column("owner_id", "id", "rep", references="reps", personal="id"),
         known_at="created_at",
         dated={"mql_at": (), "sql_at": ("account_id", "opportunity_id"), "disqualified_at": ()},
     ),
@@ -186,7 +197,7 @@ _ALL = (
         "opportunities", "Deals in their current state; one row per opportunity.", "opportunity_id",
         Column("opportunity_id", "id", "opportunity", True),
         Column("account_id", "id", "account", references="accounts"),
-        Column("owner_id", "id", "rep who owns the deal", references="reps"),
+        Column("owner_id", "id", "rep who owns the deal", references="reps", personal="id"),
         Column("name", "text", "deal name"),
         Column("type", "text", "new, expansion or renewal"),
         Column("product_id", "id", "product", references="products"),
@@ -206,9 +217,9 @@ _ALL = (
         Column("opportunity_id", "id", "opportunity", True, references="opportunities"),
         Column("changed_at", "instant", "when it was recorded", True),
         Column("field", "text", f"field that changed; analyses read {', '.join(TRACKED)}", True),
-        Column("old_value", "text", "value before; missing at creation"),
-        Column("new_value", "text", "value after"),
-        Column("changed_by", "id", "who changed it", references="reps"),
+        Column("old_value", "text", "value before; missing at creation", personal="value"),
+        Column("new_value", "text", "value after", personal="value"),
+        Column("changed_by", "id", "who changed it", references="reps", personal="id"),
         known_at="changed_at",
     ),
     _table(
@@ -216,16 +227,16 @@ _ALL = (
         "quarter submitted_at rep_id category",
         Column("quarter", "quarter", "quarter the forecast is for", True),
         Column("submitted_at", "instant", "when it was submitted", True),
-        Column("rep_id", "id", "who submitted it", True, references="reps"),
+        Column("rep_id", "id", "who submitted it", True, references="reps", personal="id"),
         Column("category", "choice", "what the number covers", True, CATEGORIES),
         Column("amount", "money", "forecast bookings of the quarter", True),
         Column("currency", "currency", "currency of the amount"),
-        Column("note", "text", "comment"),
+        Column("note", "text", "comment", personal="note"),
         known_at="submitted_at",
     ),
     _table(
         "quotas", "Sales targets; one row per rep, quarter and measure.", "rep_id quarter measure",
-        Column("rep_id", "id", "rep", True, references="reps"),
+        Column("rep_id", "id", "rep", True, references="reps", personal="id"),
         Column("quarter", "quarter", "quarter", True),
         Column("measure", "text", "what is measured", True),
         Column("amount", "money", "target", True),
@@ -234,7 +245,7 @@ _ALL = (
     _table(
         "credits", "Who is credited for a deal; one row per opportunity and credited rep.", "opportunity_id rep_id kind",
         Column("opportunity_id", "id", "opportunity", True, references="opportunities"),
-        Column("rep_id", "id", "rep", True, references="reps"),
+        Column("rep_id", "id", "rep", True, references="reps", personal="id"),
         Column("share", "share", "share of the deal's amount", True),
         Column("kind", "choice", "split shares of a deal sum to 1, overlays come on top", True, ("split", "overlay")),
     ),
@@ -254,8 +265,8 @@ _ALL = (
         "tickets", "Support requests; one row per ticket.", "ticket_id",
         Column("ticket_id", "id", "ticket", True),
         Column("account_id", "id", "account", references="accounts"),
-        Column("owner_id", "id", "who works on it", references="reps"),
-        Column("queue", "text", "queue, group or pipeline"),
+        Column("owner_id", "id", "who works on it", references="reps", personal="id"),
+        Column("queue", "text", "queue, group or pipeline", personal="value"),
         Column("category", "text", "what it is about"),
         Column("priority", "text", "priority"),
         Column("status", "text", "state as the source names it"),
@@ -269,8 +280,8 @@ _ALL = (
         Column("ticket_id", "id", "ticket", True, references="tickets"),
         Column("at", "instant", "when", True),
         Column("activity", "text", "what happened", True),
-        Column("value", "text", "what it became"),
-        Column("resource", "text", "who did it"),
+        Column("value", "text", "what it became", personal="value"),
+        Column("resource", "text", "who did it", personal="id"),
         known_at="at",
     ),
 )  # fmt: skip
@@ -367,6 +378,7 @@ def write(
 
     An earlier dataset in the directory is replaced as a whole; a directory that holds anything else is refused. The same
     frames give the same bytes. Whatever fails on the way, and whenever, the old dataset is there whole (`disk.recover`).
+    Only its owner reads what is `PRIVATE`, and a dataset that says `people: named`.
     """
     directory = directory.resolve()
     disk.recover(directory)
@@ -375,11 +387,17 @@ def write(
     text = json.dumps(dataset, indent=1, ensure_ascii=False, default=str) + "\n"
     try:
         with disk.beside(directory) as new:
+            new.chmod(0o700)  # nobody else looks in before every mode is as it should be
             for name, frame in frames.items():
                 pyarrow.parquet.write_table(_arrow(name, frame), new / f"{name}.parquet", compression="zstd")
             for file, content in {"dataset.json": text, **(files or {})}.items():
                 (new / file).parent.mkdir(exist_ok=True)
                 (new / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+            for path in (new / name for name in PRIVATE):
+                if path.exists():
+                    path.chmod(0o600)
+            if dataset.get("people") != "named":
+                new.chmod(0o755)
             disk.put(new, directory)
     except OSError as failure:
         what = failure.strerror or "cannot write"
@@ -408,6 +426,8 @@ def dictionary() -> str:
                 meaning += " (" + ", ".join(f"`{choice}`" for choice in c.choices) + ")"
             if c.references:
                 meaning += f" → `{c.references}`"
+            if c.personal:
+                meaning += f"; {PERSONAL[c.personal]}"
             rows.append(f"| `{c.name}` | {MEANINGS[c.kind]} | {'yes' if c.required else 'no'} | {meaning} |")
         parts.append("\n".join(rows))
     return "\n\n".join(parts) + "\n"

@@ -27,8 +27,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from revops_lib import site
-from revops_lib.errors import CannotWrite, DataRefused, UsageError
+from revops_lib import disk, site
+from revops_lib.errors import CannotWrite, DataRefused, Locked, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = [
@@ -57,9 +57,30 @@ HOSTILE = [
     "[^note]: foot",
     "https://tracker.example/zyxword",
     "=HYPERLINK(1)",
+    "<svg onload=window.canary=1>",
+    '"><script>window.canary=1</script>',
+    "'><iframe srcdoc='<script>parent.canary=1</script>'>",
+    "<a href=javascript:window.canary=1>x</a>",
+    "<JaVaScRiPt:window.canary=1>",
+    "<details open ontoggle=window.canary=1>",
+    "{raw}`<script>window.canary=1</script>`",
+    "```{raw} html <script>window.canary=1</script>",
+    "```{include} ../../_config.yml",
+    "```{mermaid} graph TD; A[<img src=x onerror=window.canary=1>]; click A href javascript:window.canary=1",
+    "<div class=mermaid>graph TD; click A call window.alert()</div>",
+    "{{ ''.__class__ }} {% raw %}",
+    "$\\href{javascript:window.canary=1}{x}$",
+    "|substitution| `link <javascript:window.canary=1>`_",
+    "</td></table><script>window.canary=1</script>",
+    "<!--><script>window.canary=1</script>-->",
 ]
 INTERNAL = "xyzzyinternalonly"
-CANARIES = ["canarytable", "canaryfigure", "canarytopic", "canaryadvice", "canaryresult", INTERNAL]
+CANARIES = ["canarytable", "canaryfigure", "canarytopic", "canaryadvice", "canaryresult", "canaryreport", INTERNAL]
+RAN = (
+    "<script>window.canary=1</script>",
+    "<a href='javascript:window.canary=1'>x</a>",
+    "<script>document.title='owned'</script>",
+)
 
 
 def topic(stem: str, **given: object) -> dict[str, object]:
@@ -108,31 +129,43 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (playbook / "glossary.md").write_text("# Glossary\n\n<b id=typed>x</b>\n\n<hr id=typed>\n", encoding="utf-8")
     toc = yaml.safe_load((playbook / "_toc.yml").read_text(encoding="utf-8"))
     toc["parts"][0]["chapters"].append({"file": "battlecards"})
+    allowed = yaml.safe_load((playbook / "reports.yml").read_text(encoding="utf-8"))
+    allowed["quality"] = {**allowed["quality"], "audience": "internal", "title": "canaryreport"}
+    (playbook / "reports.yml").write_text(yaml.safe_dump(allowed, sort_keys=False), encoding="utf-8")
     (playbook / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
 
     runs = place / "runs"
     write_run(runs, "2026Q2", [topic("forecast", headline="An older answer.")])
+    attempt = {"run": "x", "quarter": "2026Q3", "as_of": "2026-09-30", "ended": "2026-11-23T07:10:00+01:00"}
+    success = {**attempt, "ended": "2026-11-22T06:10:59+00:00"}
+    heartbeat = {"last_success": success, "last_attempt": {**attempt, "state": "failed", "exit_code": 4}}
+    (runs / "heartbeat.json").write_text(json.dumps(heartbeat), encoding="utf-8")
     outlook = {
         "name": "outlook",
         "caption": HOSTILE[0],
         "columns": ["text", "value"],
         "rows": [[h, "1,200"] for h in HOSTILE],
     }
+    titled = {"name": "accuracy", "caption": HOSTILE[-1], "columns": HOSTILE, "rows": [HOSTILE]}
     secret = {"name": "statements", "caption": "canarytable", "columns": ["rep"], "rows": [["canarytable"]]}
     figures = [
         {"file": f"forecast.{name}.png", "alt": HOSTILE[1], "caption": HOSTILE[2]} for name in ("outlook", "canaryfigure")
     ]
     advice = [{"finding": HOSTILE[0], "action": HOSTILE[4], "owner": "sales managers", "expected": "120,000"}]
+    advice += [{"finding": one, "action": one, "owner": one, "expected": one} for one in HOSTILE]
     paid = [{"finding": "canaryadvice", "action": "x", "owner": "x", "expected": "x"}]
     public = write_run(
         runs,
         "2026Q3",
         [
-            topic("forecast", notes=HOSTILE, tables=[secret, outlook], figures=figures, recommendations=advice),
+            topic("forecast", notes=HOSTILE, tables=[secret, outlook, titled], figures=figures, recommendations=advice),
             topic("compensation", headline=HOSTILE[1], question=HOSTILE[3], recommendations=paid),
             topic("canarytopic"),
+            topic("quality", headline="canaryreport", question="canaryreport"),
         ],
     )
+    told = json.loads((public / "report.json").read_text(encoding="utf-8"))
+    (public / "report.json").write_text(json.dumps({**told, "failed": ["bottlenecks", "quality"]}), encoding="utf-8")
     for name in ("outlook", "canaryfigure"):
         write_png(public / f"forecast.{name}.png")
     (runs / "2026Q3" / "results").mkdir()
@@ -205,7 +238,7 @@ def test_home_leads_by_moment_and_says_where_the_quarter_stands(built: Path) -> 
     for moment in ("Qualify", "Discover", "Propose", "Negotiate", "Close", "Hand over", "stuck", "earn", "new here"):
         assert moment in home.text
     assert "2026Q3" in home.text and "The answer of forecast is 4.21 M€." in home.text
-    assert "failed and are not shown: bottlenecks" in home.text
+    assert "failed and are not shown: bottlenecks." in home.text  # and not `quality`, which is not for everyone
     assert "An older answer." not in home.text
     assert "An older answer." in page(built / "reports/2026Q2/forecast.html").text
 
@@ -254,6 +287,12 @@ def test_shipped_pages_name_owner_and_verification_and_hold_no_filler(built: Pat
             assert f"Owner: {about['owner']}" in page(built / f"{source.stem}.html").text
 
 
+def test_the_list_of_reports_says_when_a_run_last_succeeded_and_that_the_last_one_failed(built: Path) -> None:
+    text = page(built / "reports/index.html").text
+    assert "Last successful run: 2026-11-22 06:10 UTC (2026Q3 as of 2026-09-30)." in text
+    assert "did not succeed: 2026-11-23 06:10 UTC (2026Q3 as of 2026-09-30), exit code 4." in text
+
+
 def test_data_dictionary_is_generated(built: Path) -> None:
     assert "opportunity_history" in page(built / "reference/data-dictionary.html").text
 
@@ -285,7 +324,7 @@ def test_hostile_text_adds_no_element_to_a_page(built: Path) -> None:
     headings = {
         html.unescape(a.get("id") or "") for t, a in page(built / "reports/2026Q3/forecast.html").tags if t == "section"
     }
-    assert headings == {"forecast-2026q3", "outlook", "what-to-do"}  # headings hold names of the allow-list only
+    assert headings == {"forecast-2026q3", "outlook", "accuracy", "what-to-do"}  # headings hold names of the allow-list only
 
 
 def test_only_what_is_listed_appears(built: Path) -> None:
@@ -294,6 +333,12 @@ def test_only_what_is_listed_appears(built: Path) -> None:
         hits = [str(path.relative_to(built)) for path in files if canary in path.name or canary.encode() in path.read_bytes()]
         assert not hits, canary
     assert not (built / "battlecards.html").exists()
+
+
+def test_a_report_for_the_inside_is_neither_shown_nor_mentioned(built: Path) -> None:
+    assert not (built / "reports/2026Q3/quality.html").exists()
+    for file in ("index.html", "reports/index.html", "reports/2026Q3/index.html", "searchindex.js"):
+        assert "reports/2026Q3/quality" not in (built / file).read_text(encoding="utf-8")
 
 
 def test_no_sources_and_no_data_files(built: Path) -> None:
@@ -319,7 +364,7 @@ def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
 # --- search in a browser, without a network -------------------------------------------------------------------------
 
 
-def browse(url: str, tmp_path: Path) -> str:
+def browse(url: str, tmp_path: Path, *more: str) -> str:
     """The page as Chromium shows it after its scripts ran; no name resolves."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
@@ -327,8 +372,45 @@ def browse(url: str, tmp_path: Path) -> str:
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     flags += ["--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom"]
-    return subprocess.run([chromium, *flags, url], capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
+    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom", *more]
+    return subprocess.run([chromium, *flags, url], capture_output=True, encoding="utf-8", timeout=120, check=True).stdout
+
+
+# Opens every page in a frame, follows every link that would run, and tells which pages ran something that was typed.
+WATCH = """<!doctype html><meta charset="utf-8"><pre id="found"></pre><script>
+const pages = PAGES, found = {};
+for (const page of pages) {
+  const frame = document.createElement("iframe");
+  frame.onload = () => {
+    frame.onload = null;
+    const inside = frame.contentWindow;
+    setTimeout(() => {
+      inside.document.querySelectorAll("a").forEach((link) => /^(javascript|data|vbscript):/i.test(link.protocol) && link.click());
+      setTimeout(() => {
+        found[page] = Boolean(inside.canary || window.canary) || inside.document.title === "owned";
+        window.canary = 0;
+        if (Object.keys(found).length === pages.length) document.getElementById("found").textContent = JSON.stringify(found);
+      }, 100);
+    }, 500);
+  };
+  frame.src = page;
+  document.body.append(frame);
+}
+</script>"""
+
+
+def test_nothing_that_was_typed_runs_on_any_page(built: Path, tmp_path: Path) -> None:
+    clean = {file.as_uri(): False for file in pages(built)}
+    ran = {}
+    for number, typed in enumerate(RAN):  # what would run is seen to run
+        control = tmp_path / f"control-{number}.html"
+        control.write_text(f"<!doctype html><body>{typed}", encoding="utf-8")
+        ran[control.as_uri()] = True
+    watch = tmp_path / "watch.html"
+    watch.write_text(WATCH.replace("PAGES", json.dumps([*clean, *ran])), encoding="utf-8")
+    shown = browse(watch.as_uri(), tmp_path, "--allow-file-access-from-files")
+    found = re.search(r'<pre id="found">(.*?)</pre>', shown)
+    assert found and json.loads(html.unescape(found[1])) == {**clean, **ran}
 
 
 def test_search_works_from_a_folder_and_runs_nothing_that_was_typed(built: Path, tmp_path: Path) -> None:
@@ -366,7 +448,7 @@ def test_a_faulty_page_leaves_the_old_site(tiny: Path, tmp_path: Path, line: str
     assert raised.value.exit_code == (4 if failure is site.SiteFailed else 10)
     assert fingerprint(old) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        ["playbook", "site"] + (["runs"] if failure is site.SiteFailed else [])
+        [".site.lock", "playbook", "site"] + (["runs"] if failure is site.SiteFailed else [])
     )
     if failure is site.SiteFailed:
         log = tmp_path / "runs" / "site.log"
@@ -378,8 +460,11 @@ def test_without_a_run_the_site_says_so_and_replaces_the_old_one(tiny: Path, tmp
     old.mkdir()
     for name in ("searchindex.js", "gone.html"):
         (old / name).write_text("", encoding="utf-8")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "heartbeat.json").write_text('{"last_success": {}}', encoding="utf-8")  # damaged: nothing is shown
     index = site.build(runs=tmp_path / "runs", to=old, playbook=tiny)
     assert "No quarter has been published yet" in Page(index).text
+    assert "uccessful" not in Page(old / "reports/index.html").text
     assert not (old / "gone.html").exists()
 
 
@@ -387,6 +472,9 @@ def test_a_quarter_is_shown_alone_and_the_internal_site_has_internal_pages(tiny:
     (tiny / "battlecards.md").write_text("---\naudience: internal\n---\n# Battlecards\n\nText.\n", encoding="utf-8")
     for quarter in ("2026Q2", "2026Q3"):
         write_run(tmp_path / "runs", quarter, [topic("quality")])
+    (tiny / "reports.yml").write_text(
+        "quality: {title: Data quality, tables: [], figures: [], recommendations: true, audience: internal}\n", encoding="utf-8"
+    )
     arguments = {"runs": tmp_path / "runs", "to": tmp_path / "site", "audience": "internal", "playbook": tiny}
     to = site.build("2026Q2", **arguments).parent
     assert (to / "battlecards.html").exists()
@@ -403,6 +491,23 @@ def test_an_unknown_quarter_or_audience_builds_nothing(tiny: Path, tmp_path: Pat
     with pytest.raises(UsageError, match="everyone"):
         site.build(runs=tmp_path / "runs", to=tmp_path / "site", audience="everybody", playbook=tiny)
     assert not (tmp_path / "site").exists()
+
+
+def test_a_second_build_of_the_same_site_is_refused_and_an_interrupted_one_mended(tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / ".site.before").mkdir()  # a build ended between taking the old site away and putting the new one in place
+    for name in ("index.html", "searchindex.js"):
+        (tmp_path / ".site.before" / name).write_text("the old site", encoding="utf-8")
+    for name, file in ((".site.k1lled99", "book/_toc.yml"), (".site.somebody", "book.txt")):
+        (tmp_path / name / file).parent.mkdir(parents=True)
+        (tmp_path / name / file).write_text("x", encoding="utf-8")
+    arguments = {"runs": tmp_path / "runs", "to": tmp_path / "site", "playbook": tiny}
+    with disk.locked(tmp_path / ".site.lock", {"process": 4711}), pytest.raises(Locked, match="process 4711"):
+        site.build(**arguments)
+    assert not (tmp_path / "site").exists()
+    with pytest.raises(UsageError):
+        site.build("2026Q1", **arguments)
+    assert (tmp_path / "site" / "index.html").read_text(encoding="utf-8") == "the old site"
+    assert sorted(path.name for path in tmp_path.glob(".site.*")) == [".site.lock", ".site.somebody"]
 
 
 def test_runs_of_different_datasets_are_not_shown_together(tiny: Path, tmp_path: Path) -> None:
@@ -442,7 +547,21 @@ def test_a_broken_report_is_refused(tiny: Path, tmp_path: Path, content: str) ->
     assert not (tmp_path / "site").exists()
 
 
-@pytest.mark.parametrize("entry", ["{title: x}", "[]", "{title: x, tables: [], figures: [], recommendations: true, scores: 1}"])
+WHOLE = "title: x, tables: [outlook], figures: [], recommendations: true"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{title: x}",
+        "[]",
+        f"{{{WHOLE}, scores: 1}}",
+        f"{{{WHOLE}, audience: nobody}}",
+        f"{{{WHOLE}, counted: [outlook]}}",
+        f"{{{WHOLE}, counted: {{backtest: n}}}}",
+        f"{{{WHOLE}, counted: {{outlook: 5}}}}",
+    ],
+)
 def test_a_wrong_allow_list_is_refused(tiny: Path, tmp_path: Path, entry: str) -> None:
     (tiny / "reports.yml").write_text(f"forecast: {entry}\n", encoding="utf-8")
     with pytest.raises(UsageError, match="forecast"):

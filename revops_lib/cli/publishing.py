@@ -1,9 +1,10 @@
-"""Verbs that publish: site."""
+"""Verbs that publish: site, scan."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
@@ -19,12 +20,45 @@ def add_site(verbs: Any) -> str:
     return "site"
 
 
+def add_scan(verbs: Any) -> str:
+    examples = "revops scan site\nrevops scan site --canaries private/canaries.txt"
+    parser = verb(verbs, "scan", _scan, "look through a built site for what must not be published", examples)
+    parser.add_argument("site", type=path, metavar="SITE", help="folder of the site")
+    parser.add_argument("--canaries", type=path, metavar="FILE", help="values that must not be in it, one per line")
+    return "scan"
+
+
 def _site(arguments: argparse.Namespace) -> int:
     from .. import site
 
     if arguments.runs != RUNS and not arguments.runs.is_dir():
         raise UsageError("there is no such folder", f"--runs {arguments.runs}", "name the --out folder of `revops run`")
-    print(site.build(arguments.quarter, runs=arguments.runs, to=arguments.to, audience=arguments.audience))
+    wanted = {"runs": arguments.runs, "to": arguments.to, "audience": arguments.audience}
+    try:
+        print(site.build(arguments.quarter, **wanted, say=lambda sentence: print(sentence, file=sys.stderr)))
+    except site.SiteRefused as refused:
+        print(*refused.findings, sep="\n", file=sys.stderr)
+        raise
     if not site.published(arguments.runs):
         print(f"no report is in the site: there is no run in {arguments.runs}, `revops run` makes one", file=sys.stderr)
     return 0
+
+
+def _scan(arguments: argparse.Namespace) -> int:
+    from .. import masking, site
+
+    canaries = _lines(arguments.canaries) if arguments.canaries else []
+    findings = site.scan(arguments.site, canaries=canaries, secrets=masking.secrets())
+    print(*findings, sep="\n") if findings else print("nothing found")
+    if findings:
+        raise site.SiteRefused(findings, "take it out and build again, or allow a harmless text in playbook/scan.yml")
+    return 0
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UsageError(
+            f"cannot read the list: {failure}", str(file), "give a text file in UTF-8, a value per line"
+        ) from failure

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,14 +22,14 @@ TOTALS = {"company", "all teams"}
 
 @dataclass
 class Groups:
-    """A table that is published: `counts` says how many stand behind a row (None: nobody is counted), `hidden` which rows not."""
+    """A published table. `counts`: how many stand behind each row, None where nobody is counted; `hidden`: rows not shown."""
 
     name: str
     frame: pd.DataFrame
     counts: list[int] | None = None
     hidden: set[int] = field(default_factory=set)
 
-    @property
+    @cached_property
     def keys(self) -> list[str]:
         """The columns that name a row: the shortest run of leading text columns that tells all rows apart."""
         from pandas.api.types import is_string_dtype
@@ -40,12 +41,14 @@ class Groups:
             keys.append(column)
         return keys
 
-    def named(self, row: int) -> set[str]:
-        return {str(self.frame[key].iloc[row]) for key in self.keys}
+    @cached_property
+    def names(self) -> list[set[str]]:
+        """What each row is called."""
+        return [{str(self.frame[key].iloc[row]) for key in self.keys} for row in range(len(self.frame))]
 
     def lines(self) -> list[list[int]]:
         """Rows whose sum a reader may know: all but the totals, and those of each name; at least two rows each."""
-        parts = [row for row in range(len(self.frame)) if not self.named(row) & TOTALS]
+        parts = [row for row, names in enumerate(self.names) if not names & TOTALS]
         lines = [parts]
         for key in self.keys:
             names = self.frame[key].astype(str)
@@ -53,10 +56,15 @@ class Groups:
         return [line for line in lines if len(line) > 1]
 
 
+def is_few(count: int) -> bool:
+    """Whether so many are too few to be told apart; nobody is not a group."""
+    return 0 < count < SMALLEST_GROUP
+
+
 def hide(tables: Sequence[Groups]) -> None:
     """Hide the rows of fewer than five, then the next smallest beside them, until none of the hidden can be worked out."""
     for table in tables:
-        table.hidden |= {row for row, count in enumerate(table.counts or []) if count < SMALLEST_GROUP}
+        table.hidden |= {row for row, count in enumerate(table.counts or []) if is_few(count)}
     while further := _next(tables):
         table, row = further
         table.hidden.add(row)
@@ -73,10 +81,11 @@ def _next(tables: Sequence[Groups]) -> tuple[Groups, int] | None:
     for _, _, other, rows in _repeated(tables):
         return other, rows[0]
     for table in tables:
-        exposed, counts = _exposed(table), table.counts or []
-        beside = {row for line in table.lines() if exposed & set(line) for row in line} - table.hidden
-        if beside:
-            return table, min(beside, key=lambda row: (counts[row], row))
+        exposed, counts = _exposed(table), table.counts or [0] * len(table.frame)
+        lines = [line for line in table.lines() if exposed & set(line) and set(line) - table.hidden]
+        if lines:  # first where one stands hidden by itself
+            line = min(lines, key=lambda line: (len(table.hidden & set(line)) > 1, len(line)))
+            return table, min(set(line) - table.hidden, key=lambda row: (counts[row], row))
     return None
 
 
@@ -87,14 +96,14 @@ def _exposed(table: Groups) -> set[int]:
     equations, that is when projecting on them leaves it as it is.
     """
     hidden, counts, lines = sorted(table.hidden), table.counts or [], table.lines()
-    if not hidden or not lines:
+    if not hidden or not lines or set(lines[0]) <= table.hidden:  # of a table without a row left nothing can be subtracted
         return set()
     equations = np.array([[row in line for row in hidden] for line in map(set, lines)], dtype=float)
     projected = np.linalg.pinv(equations) @ equations
     exposed = {row for place, row in enumerate(hidden) if projected[place, place] > 1 - 1e-9}
     for line in lines:
         few = table.hidden & set(line)
-        if few and len(few) < len(line) and sum(counts[row] for row in few if counts) < SMALLEST_GROUP:
+        if counts and few and len(few) < len(line) and sum(counts[row] for row in few) < SMALLEST_GROUP:
             exposed |= few
     return exposed
 
@@ -104,14 +113,16 @@ def _repeated(tables: Sequence[Groups]) -> Iterator[tuple[Groups, int, Groups, l
     from pandas.api.types import is_integer_dtype
 
     for table in tables:
-        for row in sorted(table.hidden if table.counts else ()):
-            name = table.named(row)
+        for row, count in enumerate(table.counts or []):
+            if row not in table.hidden:
+                continue
+            name = table.names[row]
             for other in tables:
-                rows = [at for at in range(len(other.frame)) if other is not table and _is_same(name, other.named(at))]
+                rows = [at for at, names in enumerate(other.names) if other is not table and _is_same(name, names)]
                 if not rows or other.hidden & set(rows):
                     continue
                 numbers = (other.frame[column].iloc[rows] for column in other.frame if is_integer_dtype(other.frame[column]))
-                if any(int(column.sum()) == table.counts[row] for column in numbers if not column.isna().any()):
+                if any(int(column.sum()) == count for column in numbers if not column.isna().any()):
                     yield table, row, other, rows
 
 

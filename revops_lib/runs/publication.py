@@ -1,23 +1,29 @@
 """What a run lays down beside its notebooks: everyone's recommendations in one table, and `public/`.
 
-`public/` is all the site may read: what `playbook/reports.yml` lists, copied name by name. Everything else a notebook
-wrote stays where it is.
+`public/` is all the site may read: what `playbook/reports.yml` lists, copied name by name, with small groups hidden
+(`disclosure`). Everything else a notebook wrote stays where it is.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import disk
 from ..errors import DataRefused
+from .disclosure import SMALLEST_GROUP, TOTALS, Groups, hide, is_few
 from .verdict import RECOMMENDATION_COLUMNS
 
-SMALLEST_GROUP = 5  # people; nothing about fewer is published
 _AMOUNTS = ("expected_amount", "low", "high")
 TOO_FEW = "Not published: fewer than five people stand behind this number."
+NOT_AVAILABLE = ["Not available"]  # the columns of a table that the source cannot support
+NOT_TOLD = "Not published: it is about a group that is hidden below."
+FEW, BESIDE = "fewer than five", "not shown"
+_WHY = f"Groups of fewer than five are hidden; “{BESIDE}” stands where the difference to a total would give them."
 
 
 def merge_recommendations(results: Path, stems: Iterable[str]) -> None:
@@ -62,16 +68,15 @@ def publish(
     """
     results, built, public = folder / "results", work / "public", folder / "public"
     built.mkdir()
-    stamps: dict[str, Any] = {}
-    reports = []
-    for stem, entry in allowed.items():
-        if states.get(stem) != "ok":
-            continue
-        content = json.loads((results / f"{stem}.json").read_text(encoding="utf-8"))
-        stamps = stamps or content["stamp"]
-        reports.append(_report(stem, entry, content, parameters.get(stem, {})))
-        for figure in reports[-1]["figures"]:
-            shutil.copyfile(results / figure["file"], built / figure["file"])
+    good = {stem: entry for stem, entry in allowed.items() if states.get(stem) == "ok"}
+    contents = {stem: json.loads((results / f"{stem}.json").read_text(encoding="utf-8")) for stem in good}
+    tables = {stem: _tables(entry, contents[stem], parameters.get(stem, {})) for stem, entry in good.items()}
+    groups = {stem: _groups(stem, tables[stem], entry.get("counted", {}), results) for stem, entry in good.items()}
+    hide([group for of_topic in groups.values() for group in of_topic.values()])
+    reports = [_report(stem, entry, contents[stem], tables[stem], groups[stem]) for stem, entry in good.items()]
+    for figure in (figure for topic in reports for figure in topic["figures"]):
+        shutil.copyfile(results / figure["file"], built / figure["file"])
+    stamps: dict[str, Any] = next((content["stamp"] for content in contents.values()), {})
     report = {
         **about,
         "fingerprint": stamps.get("fingerprint"),
@@ -81,29 +86,84 @@ def publish(
     }
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     (built / "report.json").write_text(text, encoding="utf-8")
-    if public.exists():
-        public.rename(work / "public.before")
-    built.rename(public)
+    disk.put(built, public)
 
 
-def _report(stem: str, entry: Mapping[str, Any], content: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The public part of one notebook's results; keys are copied by name, so that nothing else slips through."""
-    few = content.get("people") is not None and content["people"] < SMALLEST_GROUP
-    hidden = [*(entry.get("personal", []) if few else [])]
+def _tables(entry: Mapping[str, Any], content: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tables of one notebook that may be published, by name, whatever their rows."""
+    hidden = [*(entry.get("personal", []) if _are_few(content) else [])]
     hidden += [name for name, groups in entry.get("grouped", {}).items() if parameters.get("by") not in groups]
-    tables = [name for name in entry.get("tables", []) if name in content["tables"] and name not in hidden]
-    figures = [name for name in entry.get("figures", []) if name in content["figures"]]
-    advice = content["recommendations"] if entry.get("recommendations") else []
+    names = [name for name in entry.get("tables", []) if name in content["tables"] and name not in hidden]
+    return {name: _only(content["tables"][name], "caption", "columns", "rows") for name in names}
+
+
+def _are_few(content: Mapping[str, Any]) -> bool:
+    """Whether a headline about persons is about too few."""
+    return content.get("people") is not None and content["people"] < SMALLEST_GROUP
+
+
+def _groups(stem: str, tables: Mapping[str, Any], counted: Mapping[str, str], results: Path) -> dict[str, Groups]:
+    """The tables as the notebook left them, by name; without those whose rows should be counted and cannot be."""
+    import pandas as pd
+
+    groups: dict[str, Groups] = {}
+    for name, table in tables.items():
+        file = results / f"{stem}.{name}.parquet"
+        frame = pd.read_parquet(file) if file.exists() and table["columns"] != NOT_AVAILABLE else pd.DataFrame()
+        if name not in counted or table["columns"] == NOT_AVAILABLE:
+            groups[name] = Groups(f"{stem}.{name}", frame)
+        elif counted[name] in frame:
+            groups[name] = Groups(f"{stem}.{name}", frame, frame[counted[name]].fillna(0).astype(int).tolist())
+    return groups
+
+
+def _report(
+    stem: str, entry: Mapping[str, Any], content: Mapping[str, Any], tables: Mapping[str, Any], groups: Mapping[str, Groups]
+) -> dict[str, Any]:
+    """The public part of one notebook's results; keys are copied by name, so that nothing else slips through."""
+    small = [group for group in groups.values() if group.hidden]
+    tells = _teller(small)
+    figures = [name for name in entry.get("figures", []) if name in content["figures"] and _may_be_drawn(name, groups, small)]
+    advice = [item for item in content["recommendations"] if entry.get("recommendations") and not tells(item["finding"])]
+    headline = NOT_TOLD if tells(content["headline"]) else content["headline"]
+    notes = [f"{name} is not published: its groups cannot be counted." for name in tables if name not in groups]
     return {
         "stem": stem,
         "title": entry["title"],
         "question": content["question"],
-        "headline": TOO_FEW if few else content["headline"],
-        "notes": content["notes"],
-        "tables": [{"name": name, **_only(content["tables"][name], "caption", "columns", "rows")} for name in tables],
+        "headline": TOO_FEW if _are_few(content) else headline,
+        "notes": [note for note in content["notes"] if not tells(note)] + notes,
+        "tables": [{"name": name, **_hidden(table, groups[name])} for name, table in tables.items() if name in groups],
         "figures": [{"file": f"{stem}.{name}.png", **_only(content["figures"][name], "alt", "caption")} for name in figures],
         "recommendations": [_only(item, "finding", "action", "owner", "expected") for item in advice],
     }
+
+
+def _hidden(table: Mapping[str, Any], group: Groups) -> Mapping[str, Any]:
+    """A table as people read it, with the cells of hidden rows covered but for the group's name."""
+    if not group.hidden:
+        return table
+    from ..report import LABELS
+
+    names = {LABELS.get(key, key.replace("_", " ")) for key in group.keys}
+    rows = [*table["rows"]]
+    shown = len(rows) if len(rows) == len(group.frame) else len(rows) - 1  # a long table ends with how many more there are
+    for number in (number for number in group.hidden if number < shown):
+        cover = FEW if group.counts and is_few(group.counts[number]) else BESIDE
+        rows[number] = [cell if column in names else cover for column, cell in zip(table["columns"], rows[number], strict=True)]
+    return {**table, "caption": f"{table['caption']}. {_WHY}", "rows": rows}
+
+
+def _may_be_drawn(figure: str, groups: Mapping[str, Groups], small: list[Groups]) -> bool:
+    """A picture shows what its table shows; one without a table of its name might show any of the topic's groups."""
+    return not small or (figure in groups and not groups[figure].hidden)
+
+
+def _teller(small: Iterable[Groups]) -> Callable[[str], bool]:
+    """Whether a sentence names the group of a hidden row."""
+    hidden = [names for group in small for row in group.hidden if not (names := group.names[row]) & TOTALS]
+    looked_for = [[re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in names] for names in hidden]
+    return lambda sentence: any(all(name.search(sentence) for name in names) for names in looked_for)
 
 
 def _only(item: Mapping[str, Any], *keys: str) -> dict[str, Any]:

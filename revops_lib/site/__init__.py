@@ -1,10 +1,14 @@
 """The site: the playbook, the methods, the data dictionary and what each quarter showed, as one book.
 
 In the order a build goes: `text` makes what was typed into a CRM harmless, `reports` writes the pages of the runs from
-what they published, `book` assembles all pages and their contents, `building` builds the book and puts it in place.
+what they published, `book` assembles all pages and their contents, `building` builds the book, has it scanned and puts it
+in place. The scan: `values` looks for texts however they are written, `patterns` for what looks like a secret or an address,
+`active` for what a browser would run or fetch, `scan` goes through the files, `personal` says whose names to look for.
 """
 
-from .building import AUDIENCES, SiteFailed, SiteRefused, build, published
+from .building import AUDIENCES, SiteFailed, build, clean, published
+from .scan import Finding, SiteRefused, scan
 from .text import plain
+from .values import Value
 
-__all__ = ["AUDIENCES", "SiteFailed", "SiteRefused", "build", "plain", "published"]
+__all__ = ["AUDIENCES", "Finding", "SiteFailed", "SiteRefused", "Value", "build", "clean", "plain", "published", "scan"]

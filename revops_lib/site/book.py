@@ -19,6 +19,7 @@ COPIED = {".md", ".png", ".jpg", ".css"}
 GENERATED = {"reports", "reference"}
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 _ENTRY = {"title", "tables", "figures", "recommendations"}
+_OPTIONAL = {"personal", "grouped", "audience", "counted"}
 _DICTIONARY = """\
 # Data dictionary
 
@@ -36,7 +37,7 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     DataRefused for a run's report.
     """
     config = _settings(playbook / "_config.yml")
-    allowed = _allowed(playbook / "reports.yml")
+    allowed = _for_audience(_allowed(playbook / "reports.yml"), audience)
     for source in sorted(path for path in playbook.rglob("*") if path.suffix in COPIED and path.is_file()):
         path = source.relative_to(playbook)
         if path.parts[0] in GENERATED:
@@ -52,7 +53,7 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     _refuse_mixed(published, runs)
     latest = reports.headlines(published[0], f"reports/{quarters[0]}/") if published else reports.NO_RUN
     _write(book / "reports/_latest.md", latest)
-    _write(book / "reports/index.md", reports.overview(published))
+    _write(book / "reports/index.md", reports.overview(published, runs / "heartbeat.json"))
     _write(book / "reference/data-dictionary.md", _DICTIONARY + tables.dictionary())
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))
     _write(book / "_config.yml", yaml.safe_dump(config))
@@ -90,13 +91,21 @@ def _allowed(path: Path) -> dict[str, Any]:
     """What may appear of a run, by topic, in the order of the site."""
     allowed = _settings(path)
     for stem, entry in allowed.items():
-        if (
-            not _STEM.fullmatch(str(stem))
-            or not isinstance(entry, dict)
-            or not _ENTRY <= entry.keys() <= _ENTRY | {"personal", "grouped"}
-        ):
+        if not _STEM.fullmatch(str(stem)) or not isinstance(entry, dict) or not _ENTRY <= entry.keys() <= _ENTRY | _OPTIONAL:
             raise UsageError(f"{stem!r} is not a topic with {', '.join(sorted(_ENTRY))}", str(path), "complete the entry")
+        reader, counted = entry.get("audience", "everyone"), entry.get("counted", {})
+        if reader not in AUDIENCES:
+            raise UsageError(f"unknown audience {reader!r} of {stem}", str(path), nearest(str(reader), AUDIENCES))
+        if not isinstance(counted, dict) or not all(isinstance(column, str) for column in counted.values()):
+            raise UsageError(f"counted of {stem} does not name a column per table", str(path), "write {table: column}")
+        for table in set(counted) - set(entry["tables"]):
+            raise UsageError(f"counted of {stem} names no table {table!r}", str(path), nearest(str(table), entry["tables"]))
     return allowed
+
+
+def _for_audience(allowed: dict[str, Any], audience: str) -> dict[str, Any]:
+    """Without the topics that are not for this audience."""
+    return {stem: entry for stem, entry in allowed.items() if audience in ("internal", entry.get("audience", "everyone"))}
 
 
 def _page(source: Path, audience: str, is_home: bool) -> str | None:

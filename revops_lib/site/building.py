@@ -1,40 +1,39 @@
 """Build the book and put it in the place of the old site, or leave the old site as it is.
 
 Jupyter Book runs in a process of its own, executes nothing and treats every warning as an error. What it built is
-looked through for anything a browser would fetch from elsewhere before anybody sees it.
+scanned before anybody sees it.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import glob
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from .. import disk, masking
 from ..errors import CannotWrite, RevopsError, UsageError, nearest
+from . import active
 from .book import AUDIENCES, PLAYBOOK, assemble
+from .personal import personal
+from .scan import SiteRefused, scan
 
 _QUARTER = re.compile(r"[0-9]{4}Q[1-4]")
-_OUTSIDE = re.compile(
-    r"<(?:script|link|img|iframe|source|object|embed|form)\b[^>]*?\s(?:src|href|data|action)\s*=\s*[\"']?(?:https?:)?//[^\s\"'>]*"
-    r"|url\(\s*[\"']?(?:https?:)?//[^)]*|@import\s+[\"']?(?:https?:)?//[^;]*",
-    flags=re.IGNORECASE,
-)
 
 
 class SiteFailed(RevopsError):
     """The book has a fault; the old site is untouched."""
 
     exit_code = 4
-
-
-class SiteRefused(RevopsError):
-    """The built pages hold what must not be published; the old site is untouched."""
-
-    exit_code = 10
 
 
 def build(
@@ -44,36 +43,36 @@ def build(
     to: Path,
     audience: str = "everyone",
     playbook: Path | None = None,
+    say: Callable[[str], object] = lambda sentence: None,
 ) -> Path:
     """Build the site from the playbook and the runs in `runs`, put it in the place of `to`, return its index.html.
 
     With a `quarter` the site shows that run only, which must exist; without, every run found, and a sentence when
-    there is none. Pages with `audience: internal` are in the internal site only. On any failure `to` stays as it was.
+    there is none. Pages and reports with `audience: internal` are in the internal site only. `say` is told what the scan did
+    not look for. On any failure `to` stays as it was.
     Raises UsageError (audience, quarter, runs of different datasets, playbook files), DataRefused (a run's report.json),
-    SiteFailed (first warning of the build, full log in `runs`/site.log), SiteRefused (a page would load something from
-    elsewhere), CannotWrite.
+    SiteFailed (first warning of the build, full log in `runs`/site.log), SiteRefused (what the scan found), CannotWrite,
+    Locked (another build of `to`).
     """
     if audience not in AUDIENCES:
         raise UsageError(f"unknown audience {audience!r}", "site", nearest(audience, AUDIENCES))
-    runs, to = runs.resolve(), to.resolve()
-    if to.exists() and not (to.is_dir() and ((to / "searchindex.js").exists() or not any(to.iterdir()))):
-        raise CannotWrite("the folder holds something that is not a site", str(to), "name an empty or new folder")
-    quarters = _quarters(runs, quarter)
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
-    except OSError as failure:
-        raise CannotWrite(failure.strerror or "cannot write", str(to.parent), "choose another folder") from failure
-    try:
-        assemble(work / "book", quarters, runs=runs, audience=audience, playbook=playbook or PLAYBOOK)
-        pages = _jupyter_book(work / "book", log=runs / "site.log")
-        _refuse_outside(pages)
-        _replace(to, pages, work / "before")
-    except OSError as failure:
-        where = str(failure.filename or to)
-        raise CannotWrite(failure.strerror or "cannot write", where, "free space or choose another folder") from failure
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    runs, to, playbook = runs.resolve(), to.resolve(), (playbook or PLAYBOOK).resolve()
+    started = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    with disk.locked(to.parent / f".{to.name}.lock", {"process": os.getpid(), "started": started}):
+        disk.recover(to)
+        _clear_away(to)
+        if to.exists() and not (to.is_dir() and ((to / "searchindex.js").exists() or not any(to.iterdir()))):
+            raise CannotWrite("the folder holds something that is not a site", str(to), "name an empty or new folder")
+        quarters = _quarters(runs, quarter)
+        try:
+            with disk.beside(to) as work:
+                assemble(work / "book", quarters, runs=runs, audience=audience, playbook=playbook)
+                pages = _jupyter_book(work / "book", log=runs / "site.log")
+                _refuse(pages, runs, quarters, playbook, say)
+                disk.put(pages, to)
+        except OSError as failure:
+            where = str(failure.filename or to)
+            raise CannotWrite(failure.strerror or "cannot write", where, "free space or choose another folder") from failure
     return to / "index.html"
 
 
@@ -81,6 +80,26 @@ def published(runs: Path) -> list[str]:
     """Quarters with something published in `runs`, the latest first."""
     names = [file.parts[-3] for file in runs.glob("*/public/report.json")]
     return sorted((name for name in names if _QUARTER.fullmatch(name)), reverse=True)
+
+
+def clean() -> dict[str, Any]:
+    """What the shipped settings make of a book of two harmless pages: the baseline of the scan."""
+    with tempfile.TemporaryDirectory() as folder:
+        book = Path(folder, "book")
+        book.mkdir()
+        shutil.copyfile(PLAYBOOK / "_config.yml", book / "_config.yml")
+        contents = {"format": "jb-book", "root": "index", "chapters": [{"file": "page"}]}
+        (book / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
+        (book / "index.md").write_text("# Book\n\nText.\n", encoding="utf-8")
+        (book / "page.md").write_text("# Page\n\nText.\n", encoding="utf-8")
+        return active.measured(_jupyter_book(book, log=Path(folder, "site.log")))
+
+
+def _clear_away(to: Path) -> None:
+    """Remove what builds of the same site left that were killed; nobody else builds it now."""
+    for left in to.parent.glob(f".{glob.escape(to.name)}.????????"):
+        if (left / "book" / "_toc.yml").exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _quarters(runs: Path, quarter: str | None) -> list[str]:
@@ -111,28 +130,17 @@ def _jupyter_book(book: Path, log: Path) -> Path:
         log.unlink(missing_ok=True)
         return pages
     said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).replace(f"{book}{os.sep}", "")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(said, encoding="utf-8")
+    disk.write_text(log, masking.masked(said))
     warnings = [line for line in said.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL|\w+Error)\b", line)]
     first = (warnings or ["it ended without saying why"])[0]
     raise SiteFailed(f"the site does not build: {first}", f"all of it in {log}", "correct the page and build again")
 
 
-def _refuse_outside(pages: Path) -> None:
-    """Refuse pages that would make the browser load a script, style, font or picture from another place."""
-    for file in sorted(pages.rglob("*")):
-        if file.suffix in (".html", ".css") and (hit := _OUTSIDE.search(file.read_text(encoding="utf-8"))):
-            what = f"a page loads something from elsewhere: {hit[0][:120]}"
-            raise SiteRefused(what, file.relative_to(pages).as_posix(), "take it out of the page")
-
-
-def _replace(to: Path, pages: Path, before: Path) -> None:
-    """Put `pages` in the place of `to`; when that fails the old site is back."""
-    if to.exists():
-        to.rename(before)
-    try:
-        pages.rename(to)
-    except OSError:
-        if before.exists():
-            before.rename(to)
-        raise
+def _refuse(pages: Path, runs: Path, quarters: list[str], playbook: Path, say: Callable[[str], object]) -> None:
+    """Refuse pages with secrets of the environment, names of the runs' datasets, or anything else the scan finds."""
+    values, not_looked_for = personal(runs, quarters, playbook=playbook)
+    for sentence in not_looked_for:
+        say(sentence)
+    findings = scan(pages, secrets=masking.secrets(), values=values, allowed=playbook / "scan.yml")
+    if findings:
+        raise SiteRefused(findings, "take it out of the page, or allow a harmless text in playbook/scan.yml")

@@ -5,6 +5,7 @@ What `playbook/reports.yml` does not list is left out here once more, whatever t
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import shutil
@@ -21,13 +22,15 @@ NO_RUN = "No quarter has been published yet: `revops run` computes one, `revops 
 def publish(book: Path, quarter: str, public: Path, allowed: dict[str, Any]) -> dict[str, Any]:
     """Write the pages of one run and copy its pictures; the report, with only the topics that may appear, in order.
 
-    `allowed`: topic -> title, tables, figures, recommendations. Raises DataRefused when report.json is not a run's.
+    `allowed`: topic -> title, tables, figures, recommendations; other topics are not even mentioned. Raises DataRefused when
+    report.json is not a run's.
     """
     try:
         report = json.loads((public / "report.json").read_text(encoding="utf-8"))
         if report["quarter"] != quarter:
             raise ValueError(f"it is about {report['quarter']!r}")
         given = {topic["stem"]: topic for topic in report["reports"]}
+        report["failed"] = [stem for stem in report["failed"] if stem in allowed]
         report["reports"] = [{**given[stem], "title": bare(allowed[stem]["title"])} for stem in allowed if stem in given]
         folder = book / "reports" / quarter
         folder.mkdir(parents=True)
@@ -44,13 +47,32 @@ def publish(book: Path, quarter: str, public: Path, allowed: dict[str, Any]) -> 
     return report
 
 
-def overview(reports: list[dict[str, Any]]) -> str:
-    """The page that lists the quarters, in the order given."""
+def overview(reports: list[dict[str, Any]], heartbeat: Path) -> str:
+    """The page that lists the quarters, in the order given, under what `heartbeat` says of the last runs."""
     rows = ["quarter | as of | data known until | reports", ":---|:---|:---|---:"]
     for report in reports:
         name, days = report["quarter"], [plain(report["as_of"]), plain(report["known_until"])]
         rows.append(" | ".join([f"[{name}]({name}/index.md)", *days, str(len(report["reports"]))]))
-    return "# Quarterly reports\n\n" + ("".join(f"| {row} |\n" for row in rows) if reports else NO_RUN)
+    listed = "".join(f"| {row} |\n" for row in rows) if reports else NO_RUN
+    return "\n\n".join(["# Quarterly reports", *_last_runs(heartbeat), listed])
+
+
+def _last_runs(heartbeat: Path) -> list[str]:
+    """When a run last succeeded, and that the last one failed where it did; nothing when the file is missing or damaged."""
+    try:
+        told = json.loads(heartbeat.read_text(encoding="utf-8"))
+        success, attempt = told["last_success"], told["last_attempt"]
+        said = [f"Last successful run: {_when(success)}." if success else "No run has succeeded yet."]
+        if attempt["state"] != "ok":
+            said.append(f"The last attempt did not succeed: {_when(attempt)}, exit code {plain(attempt['exit_code'])}.")
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return said
+
+
+def _when(run: dict[str, Any]) -> str:
+    ended = dt.datetime.fromisoformat(run["ended"]).astimezone(dt.UTC)
+    return f"{ended:%Y-%m-%d %H:%M} UTC ({plain(run['quarter'])} as of {plain(run['as_of'])})"
 
 
 def headlines(report: dict[str, Any], folder: str = "") -> str:

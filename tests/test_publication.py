@@ -1,0 +1,254 @@
+"""What a run may publish about small groups: hidden, and not to be worked out from what is shown beside them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from revops_lib import bottlenecks, report
+from revops_lib.runs.disclosure import SMALLEST_GROUP, Groups, derivable, hide
+from revops_lib.runs.publication import publish
+from revops_lib.snapshot import Snapshot
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = yaml.safe_load((ROOT / "playbook" / "reports.yml").read_text(encoding="utf-8"))
+
+
+def groups(name: str, counts: dict[Any, int], keys: list[str]) -> Groups:
+    """A table of groups: their names (a text, or one per key) and how many each holds."""
+    names = [key if isinstance(key, tuple) else (key,) for key in counts]
+    frame = pd.DataFrame(names, columns=keys).assign(n=list(counts.values()))
+    return Groups(name, frame, list(counts.values()))
+
+
+def shown(table: Groups) -> dict[str, int | None]:
+    """Counts by name as a reader sees them; None is hidden."""
+    return {
+        "/".join(table.frame[table.keys].iloc[row]): None if row in table.hidden else n for row, n in enumerate(table.counts)
+    }
+
+
+# --- which rows are hidden ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ({"A": 40, "B": 30, "C": 20}, {"A": 40, "B": 30, "C": 20}),
+        ({"A": 40, "B": 30, "C": 4}, {"A": 40, "B": None, "C": None}),  # total minus A minus B would give C
+        ({"company": 74, "A": 40, "B": 30, "C": 4}, {"company": 74, "A": 40, "B": None, "C": None}),
+        ({"A": 40, "B": 4, "C": 3}, {"A": 40, "B": None, "C": None}),  # seven together
+        ({"A": 40, "B": 30, "C": 2, "D": 1}, {"A": 40, "B": None, "C": None, "D": None}),  # three together would be told
+        ({"A": 40, "B": 30, "C": 0}, {"A": 40, "B": 30, "C": 0}),  # nobody is not a group
+        ({"company": 4, "A": 4}, {"company": None, "A": None}),
+        ({"A": 5, "B": 5}, {"A": 5, "B": 5}),
+    ],
+)
+def test_fewer_than_five_are_hidden_with_the_next_smallest(counts: dict[str, int], expected: dict[str, int | None]) -> None:
+    table = groups("wins", counts, ["member"])
+    hide([table])
+    assert shown(table) == expected
+    assert derivable([table]) == []
+
+
+def test_rows_without_a_name_are_hidden_too() -> None:
+    table = Groups("t", pd.DataFrame({"n": [40, 30, 4]}), [40, 30, 4])
+    hide([table])
+    assert table.hidden == {1, 2} and derivable([table]) == []
+
+
+def test_a_cell_of_two_names_cannot_be_had_from_the_sum_of_either() -> None:
+    counts = {(stage, segment): 20 for stage in ("Talk", "Offer", "Sign") for segment in ("Small", "Large", "Public")}
+    table = groups("ranking", {**counts, ("Offer", "Large"): 3}, ["stage", "segment"])
+    table.hidden = {4}
+    assert derivable([table]) == [("ranking", 4)]
+    hide([table])
+    hidden = [table.frame.loc[row, ["stage", "segment"]].tolist() for row in sorted(table.hidden)]
+    assert len(hidden) == 4 and derivable([table]) == []  # a rectangle: two in each stage and each segment it touches
+    assert all(sum(name in one for one in hidden) in (0, 2) for name in ("Talk", "Offer", "Sign", "Small", "Large", "Public"))
+
+
+def test_a_hidden_count_is_not_shown_by_another_table() -> None:
+    wins = groups("wins", {"Small": 40, "Large": 30, "Public": 4}, ["member"])
+    counts = [
+        ("Small", "x", 25),
+        ("Small", "y", 16),
+        ("Large", "x", 18),
+        ("Large", "y", 12),
+        ("Public", "x", 11),
+        ("Public", "y", 9),
+    ]
+    fine = groups("detail", {(member, kind): n for member, kind, n in counts}, ["member", "kind"])
+    other = Groups("other", pd.DataFrame({"member": ["Small", "Large", "Public"], "closed": [41, 31, 4]}))
+    wins.hidden = {1, 2}
+    assert derivable([wins, fine, other]) == [("wins", 1), ("wins", 2)]  # 18 + 12 in one table, 4 in another
+    hide([wins, fine, other])
+    assert derivable([wins, fine, other]) == []
+    assert shown(wins) == {"Small": 40, "Large": None, "Public": None}
+    assert 2 in other.hidden and fine.hidden == {2, 3, 4, 5}
+
+
+one_name = st.lists(st.integers(0, 12), min_size=1, max_size=6).map(lambda found: {(f"g{i}",): n for i, n in enumerate(found)})
+two_names = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
+    lambda size: st.lists(st.integers(0, 12), min_size=size[0] * size[1], max_size=size[0] * size[1]).map(
+        lambda found: dict(zip(itertools.product("rstu"[: size[0]], "cdef"[: size[1]]), found, strict=True))
+    )
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.one_of(one_name, two_names))
+def test_no_reader_who_knows_every_sum_works_out_a_hidden_count(counts: dict[tuple[str, ...], int]) -> None:
+    """The plain twin: a reader writes one equation per name and solves them."""
+    table = groups("t", counts, [f"key{i}" for i in range(len(next(iter(counts))))])
+    hide([table])
+    names = list(counts)
+    hidden = [names[row] for row in sorted(table.hidden)]
+    assert {name for name, count in counts.items() if 0 < count < SMALLEST_GROUP} <= set(hidden)
+    lines = [names] + [
+        [name for name in names if name[at] == part] for at in range(len(names[0])) for part in {n[at] for n in names}
+    ]
+    lines = [line for line in lines if len(line) > 1]
+    equations = np.array([[float(name in line) for name in hidden] for line in lines]).reshape(len(lines), len(hidden))
+    for at in range(len(hidden) if len(hidden) < len(names) else 0):
+        asked = np.eye(len(hidden))[at]
+        solvable = np.linalg.matrix_rank(np.vstack([equations, asked])) == np.linalg.matrix_rank(equations) if lines else False
+        assert not solvable, hidden[at]
+    for line in lines:
+        unseen = [counts[name] for name in line if name in hidden]
+        assert not unseen or len(unseen) == len(line) or sum(unseen) >= SMALLEST_GROUP
+
+
+@pytest.mark.parametrize(
+    ("quarter", "day"), [("2020Q3", "2020-07-20"), ("2020Q3", "2020-08-31"), ("2020Q4", "2020-10-15"), ("2026Q3", "2026-09-30")]
+)
+def test_the_tables_of_a_young_company_give_no_small_group_away(quarter: str, day: str) -> None:
+    """Real tables of the sample: at first every group is small."""
+    snapshot = Snapshot("data/sample", quarter=quarter, as_of=day)
+    made = {
+        "ranking": report.ask(bottlenecks.ranking, snapshot, level=0.9),
+        "time_in_stage": report.ask(bottlenecks.time_in_stage, snapshot, level=0.9),
+        "conversion": report.ask(bottlenecks.conversion, snapshot, level=0.9),
+        "win_rate": report.ask(bottlenecks.win_rate, snapshot, by="segment", level=0.9),
+    }
+    counted = REPORTS["bottlenecks"]["counted"]
+    there = {name: frame for name, frame in made.items() if isinstance(frame, pd.DataFrame)}
+    tables = [Groups(name, frame, frame[counted[name]].astype(int).tolist()) for name, frame in there.items()]
+    hide(tables)
+    assert derivable(tables) == []
+    few = {(t.name, row) for t in tables for row, n in enumerate(t.counts or []) if 0 < n < SMALLEST_GROUP}
+    assert few <= {(t.name, row) for t in tables for row in t.hidden}
+    assert bool(few) == (quarter < "2026")
+
+
+# --- what is laid down in public/ -----------------------------------------------------------------------------------
+
+
+def published(tmp_path: Path, wins: pd.DataFrame, entry: dict[str, Any] | None = None, **content: Any) -> dict[str, Any]:
+    """The topic in report.json of a run whose one notebook left `wins` and `pace`, with a picture of each and of `curve`."""
+    results = tmp_path / "results"
+    results.mkdir()
+    (tmp_path / "work").mkdir()
+    wins.to_parquet(results / "deals.wins.parquet", index=False)
+    pace = pd.DataFrame({"stage": ["Talk", "Sign"], "days": [10.5, 20.5]})
+    pace.to_parquet(results / "deals.pace.parquet", index=False)
+    told = {name: report.table(frame, rows=40) for name, frame in (("wins", wins), ("pace", pace))}
+    tables = {n: {"caption": n, "columns": list(t.columns), "rows": t.to_numpy().tolist()} for n, t in told.items()}
+    figures = {name: {"file": f"deals.{name}.png", "alt": name, "caption": name} for name in ("wins", "pace", "curve")}
+    for figure in figures.values():
+        (results / figure["file"]).write_bytes(b"\x89PNG")
+    about = {"question": "?", "headline": "All is well.", "notes": [], "people": None, "stamp": {}, "recommendations": []}
+    left = {**about, "tables": tables, "figures": figures, **content}
+    (results / "deals.json").write_text(json.dumps(left), encoding="utf-8")
+    allowed = {
+        "title": "Deals",
+        "tables": ["wins", "pace"],
+        "figures": list(figures),
+        "recommendations": True,
+        "counted": {"wins": "n"},
+    }
+    entry = {**allowed, **(entry or {})}
+    publish(tmp_path, tmp_path / "work", {"quarter": "2026Q3"}, {"deals": entry}, {"deals": "ok"}, {"deals": {}})
+    text = (tmp_path / "public" / "report.json").read_text(encoding="utf-8")
+    topic: dict[str, Any] = json.loads(text)["reports"][0]
+    assert sorted(path.name for path in (tmp_path / "public").glob("*.png")) == sorted(f["file"] for f in topic["figures"])
+    return topic
+
+
+SMALL = pd.DataFrame({"member": ["company", "Small", "Large", "Public"], "n": [74, 40, 30, 4], "value": [0.25, 0.2, 0.3, 0.41]})
+
+
+def test_hidden_rows_keep_their_name_and_nothing_else(tmp_path: Path) -> None:
+    topic = published(tmp_path, SMALL)
+    wins, pace = topic["tables"]
+    assert wins["rows"][2:] == [["Large", "not shown", "not shown"], ["Public", "fewer than five", "fewer than five"]]
+    assert wins["rows"][1] == ["Small", "40", "0.20"] and "Groups of fewer than five are hidden" in wins["caption"]
+    assert pace["rows"] == [["Talk", "10.50"], ["Sign", "20.50"]] and pace["caption"] == "pace"
+    assert "0.41" not in json.dumps(topic)
+
+
+def test_no_picture_and_no_sentence_tells_what_the_table_hides(tmp_path: Path) -> None:
+    advice = [
+        {"finding": f"{name} wins less", "action": "Ask", "owner": "manager"} for name in ("Public", "Small", "Publication")
+    ]
+    said = {"headline": "Public wins 41 %.", "notes": ["Large has 30.", "Small has 40."], "recommendations": advice}
+    topic = published(tmp_path, SMALL, **said)
+    assert [figure["file"] for figure in topic["figures"]] == ["deals.pace.png"]  # `curve` might show any group
+    assert topic["headline"].startswith("Not published") and topic["notes"] == ["Small has 40."]
+    assert [one["finding"] for one in topic["recommendations"]] == ["Small wins less", "Publication wins less"]
+
+
+def test_large_groups_are_published_whole(tmp_path: Path) -> None:
+    topic = published(tmp_path, SMALL.assign(n=[80, 40, 30, 10]))
+    assert topic["tables"][0]["rows"][3] == ["Public", "10", "0.41"] and topic["tables"][0]["caption"] == "wins"
+    assert len(topic["figures"]) == 3
+
+
+def test_a_table_that_cannot_be_counted_is_left_out_and_said(tmp_path: Path) -> None:
+    topic = published(tmp_path, SMALL, {"counted": {"wins": "n_deals"}})
+    assert [table["name"] for table in topic["tables"]] == ["pace"]
+    assert topic["notes"] == ["wins is not published: its groups cannot be counted."]
+
+
+def test_the_row_that_says_how_many_more_there_are_stays(tmp_path: Path) -> None:
+    many = pd.DataFrame({"rule": [f"rule {i}" for i in range(45)], "n": [50] * 40 + [4, 3, 50, 50, 50]})
+    rows = published(tmp_path, many)["tables"][0]["rows"]
+    assert len(rows) == 41 and rows[40] == ["… 5 more", "…"] and rows[39] == ["rule 39", "50"]
+
+
+def test_what_one_topic_hides_no_other_topic_shows(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "work").mkdir()
+    for stem, frame in {
+        "deals": SMALL,
+        "pay": pd.DataFrame({"team": ["Small", "Large", "Public"], "closed": [41, 31, 4]}),
+    }.items():
+        frame.to_parquet(tmp_path / "results" / f"{stem}.wins.parquet", index=False)
+        shown = report.table(frame, rows=40)
+        table = {"caption": "wins", "columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
+        left = {"question": "?", "headline": "Well.", "notes": [], "stamp": {}, "recommendations": [], "figures": {}}
+        (tmp_path / "results" / f"{stem}.json").write_text(json.dumps({**left, "tables": {"wins": table}}), encoding="utf-8")
+    allowed = {"deals": {"title": "x", "tables": ["wins"], "counted": {"wins": "n"}}, "pay": {"title": "y", "tables": ["wins"]}}
+    publish(tmp_path, tmp_path / "work", {}, allowed, dict.fromkeys(allowed, "ok"), {})
+    topics = json.loads((tmp_path / "public" / "report.json").read_text(encoding="utf-8"))["reports"]
+    assert topics[1]["tables"][0]["rows"][2] == ["Public", "not shown"]
+
+
+def test_the_playbook_counts_every_table_with_groups() -> None:
+    """Which is left uncounted is about the company, a plan or a table, not about groups of persons or deals."""
+    uncounted = {stem: set(entry["tables"]) - set(entry.get("counted", {})) for stem, entry in REPORTS.items()}
+    assert uncounted == {
+        "quality": {"fitness", "freshness", "reconciliation"},
+        "forecast": {"outlook", "accuracy", "backtest"},
+        "bottlenecks": set(),
+        "compensation": {"plan"},
+    }
