@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ MATRIX: dict[str, tuple[str, str, str, str, str]] = {
 ENVIRONMENT, KEY_FILE = "REVOPS_PSEUDONYM_KEY", "REVOPS_KEY_FILE"
 PROJECT = Path(__file__).resolve().parent.parent
 SHORTEST = 16  # characters of a key
+IS_PSEUDONYM = re.compile(r"\bp-?[0-9a-f]{12}\b")
 DIGITS = 12  # of a pseudonym, hexadecimal: among a million people two share one once in 560 keys, and that is refused
 
 

@@ -14,6 +14,9 @@ from revops_lib import tables
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("REVOPS_SHARED", ROOT.parent / "shared"))
 
+# Imports make pseudonyms: always the same ones, and no key file in anybody's home.
+os.environ["REVOPS_PSEUDONYM_KEY"] = "the key of the tests, no secret"
+
 Company = Callable[..., Path]
 
 

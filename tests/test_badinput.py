@@ -96,7 +96,8 @@ def mapping(folder: Path, contract: dict[str, Any], case: dict[str, str]) -> Pat
 
 
 def run(path: Path, source: Path, to: Path, contract: dict[str, Any], *more: str) -> int:
-    return cli.main(["import", str(path), "--from", str(source), "--to", str(to), "--as-of", contract["as_of"], *more])
+    argv = ["import", str(path), "--from", str(source), "--to", str(to), "--as-of", contract["as_of"], "--named", *more]
+    return cli.main(argv)
 
 
 def outcome(to: Path, table: str) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:

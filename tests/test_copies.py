@@ -40,8 +40,8 @@ def take(folder: Path, day: str, verb: str = "snapshot", rows: list[str] | None 
     text = "\n".join(["id,owner,amount,stage,created,closed", *(rows or DAYS[day]), ""])
     (folder / "export" / "deals.csv").write_text(text, encoding="utf-8")
     (folder / "m.yml").write_text(MAPPING, encoding="utf-8")
-    argv = [verb, str(folder / "m.yml"), "--from", str(folder / "export"), "--to", str(folder / "to"), "--as-of", day]
-    return cli.main(argv)
+    argv = [verb, str(folder / "m.yml"), "--from", str(folder / "export"), "--to", str(folder / "to")]
+    return cli.main([*argv, "--as-of", day, "--named"])
 
 
 def seen(folder: Path, day: str) -> list[list]:

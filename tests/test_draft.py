@@ -207,7 +207,7 @@ def test_a_draft_of_a_known_crm_imports_as_it_is(name, tmp_path):
     ):
         assert all(MARK in line for line in text.splitlines() if written_ in line)
         text = text.replace(written_, meant)
-    to = imported(text, export, tmp_path, as_of=AS_OF)
+    to = imported(text, export, tmp_path, as_of=AS_OF, named=True)
     read, expected = sources.read_table(to, "opportunities"), expected_opportunities(CRMS[family.crm], family)
     # Stages keep the names that the company gave them.
     assert_told(read.drop(columns="stage"), expected.drop(columns="stage"), family.lacks)

@@ -388,7 +388,7 @@ def test_salesforce_ids_of_15_characters_join_those_of_18(tmp_path):
               "opportunities": {"file": "deals", "columns": {**COLUMNS, "owner_id": "owner"}, "must_exist": ["owner_id"]}}  # fmt: skip
     path = tmp_path / "m.yml"
     path.write_text(yaml.safe_dump({**COMPANY, "profile": {"ids": "salesforce"}, "tables": tables}), encoding="utf-8")
-    sources.import_export(path, tmp_path / "export", tmp_path / "to", as_of=DAY)
+    sources.import_export(path, tmp_path / "export", tmp_path / "to", as_of=DAY, named=True)
     deals = sources.read_table(tmp_path / "to", "opportunities")
     assert deals[["opportunity_id", "owner_id"]].values.tolist() == [["0067E0000028LZPQA2", "0051G00000600MlQAI"]]
 

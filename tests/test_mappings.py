@@ -805,7 +805,8 @@ def imported(family: Family, folder: Path, as_of: dt.date = AS_OF, keep_copy: bo
         mapping = folder / mapping.name
         mapping.write_text(text.replace("timezone: UTC}", f"timezone: {family.timezone}}}"), encoding="utf-8")
         assert mapping.read_text(encoding="utf-8") != text
-    dataset = sources.import_export(mapping, export / family.source, folder / "to", as_of=as_of, keep_copy=keep_copy)
+    source = export / family.source
+    dataset = sources.import_export(mapping, source, folder / "to", as_of=as_of, keep_copy=keep_copy, named=True)
     return dataset, partial(sources.read_table, folder / "to")
 
 
@@ -901,7 +902,7 @@ def test_people_splits_quotas_and_merges_of_salesforce(is_landed: bool, tmp_path
         ]
         name = next(iter(snake({member: member}))) if is_landed and member != "Product2" else member
         text_file(tmp_path / "export" / name, named)
-    dataset = sources.import_export(MAPPINGS / "salesforce.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF)
+    dataset = sources.import_export(MAPPINGS / "salesforce.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF, named=True)
     read = partial(sources.read_table, tmp_path / "to")
     assert read("account_merges")[["old_id", "new_id"]].to_numpy().tolist() == [[NORD, NORTH]]
     assert read("accounts")["account_id"].tolist() == [NORTH]  # the merged one is deleted in Salesforce
@@ -963,7 +964,7 @@ def test_a_report_joins_an_export_by_ids_of_15_and_18_characters(tmp_path: Path)
         {"OpportunityId": "0067E0000028LZPQA2", "StageName": "Closed Won", "CreatedDate": "2026-03-18T10:00:00.000+0000"}
     ]
     text_file(tmp_path / "export" / "OpportunityHistory", history)
-    sources.import_export(MAPPINGS / "salesforce.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF)
+    sources.import_export(MAPPINGS / "salesforce.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF, named=True)
     read = partial(sources.read_table, tmp_path / "to")
     deals = read("opportunities")
     assert deals["opportunity_id"].tolist()[0] == "0067E0000028LZPQA2" != deals["opportunity_id"].tolist()[1]
@@ -1004,7 +1005,7 @@ def is_deleted(row: dict[str, str]) -> bool:
 @needs_seeds
 @pytest.mark.parametrize("crm", FIVETRAN)
 def test_tables_that_fivetran_lands_come_in_whole(crm: str, tmp_path: Path) -> None:
-    dataset = sources.import_export(MAPPINGS / f"{crm}.yml", SEEDS[crm], tmp_path / "to")
+    dataset = sources.import_export(MAPPINGS / f"{crm}.yml", SEEDS[crm], tmp_path / "to", named=True)
     entries = {(entry["file"].removesuffix(".csv"), entry["table"]): entry for entry in dataset["files"]}
     quarantine = sources.read_table(tmp_path / "to", "quarantine")
     for member, (table, key) in FIVETRAN[crm].items():
@@ -1061,7 +1062,7 @@ def test_every_spelling_gives_the_same_tickets(name: str, tmp_path: Path) -> Non
     (tmp_path / "export").mkdir()
     style = Style(written)
     write(tmp_path / "export" / member, [{c: style(row[key]) for c, key in columns.items()} for row in TICKETS])
-    sources.import_export(MAPPINGS / f"{crm}.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF)
+    sources.import_export(MAPPINGS / f"{crm}.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF, named=True)
     expected = tables.conform("tickets", pd.DataFrame([
         {"ticket_id": row["id"], "account_id": row["account"], "owner_id": row["owner"], "queue": row["queue"],
          "category": row["type"], "priority": row["priority"], "status": row["status"],

@@ -178,7 +178,7 @@ tables:
 """
     )
     path = export(tmp_path / "export", "R-1,R-2,,,,,", "R-2,R-9,,,,,", "R-3,R-8,,,,,", "R-4,,,,,,", mapping=mapping)
-    sources.import_export(path, tmp_path / "export", tmp_path / "to", as_of=dt.date(2026, 1, 1))
+    sources.import_export(path, tmp_path / "export", tmp_path / "to", as_of=dt.date(2026, 1, 1), named=True)
     found = sources.check(tmp_path / "to")
     assert found.to_dict("records") == [
         {"table": "reps", "column": "manager_id", "references": "reps", "n": 2, "first": "R-8, R-9"}
@@ -356,7 +356,7 @@ tables:
         "D-1;06/03/2026 09:00;stage;Prospecting;Demo", "D-1;03/03/2026 09:00;Amount;100,5;1000",
     ]  # fmt: skip
     path = export(tmp_path / "export", *rows, header="id;at;field;old;new", mapping=mapping)
-    dataset = sources.import_export(path, tmp_path / "export", tmp_path / "to", max_rejected=0.5)
+    dataset = sources.import_export(path, tmp_path / "export", tmp_path / "to", max_rejected=0.5, named=True)
     history = sources.read_table(tmp_path / "to", "opportunity_history")
     assert cells(history, "change_no", "field", "old_value", "new_value") == [
         [1, "stage", None, "Prospecting"], [2, "amount", "100.50", "1000.00"], [3, "close_date", "2026-05-01", None],

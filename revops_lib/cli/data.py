@@ -1,4 +1,4 @@
-"""Verbs that bring data in: sample, fetch, mapping, import, snapshot, check."""
+"""Verbs that bring data in: sample, fetch, mapping, import, snapshot, check; and of the people in them: forget, reveal."""
 
 from __future__ import annotations
 
@@ -75,12 +75,33 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-rejected", type=float, metavar="SHARE", help=limit)
     fixed = "a quarantine.csv of this export with `record` corrected: its rows come in, each once"
     parser.add_argument("--fixed", type=path, metavar="CSV", help=fixed)
+    parser.add_argument("--named", action="store_true", help="keep people's names (default: as the mapping says)")
 
 
 def add_check(verbs: Any) -> str:
     parser = verb(verbs, "check", _check, "check a dataset folder against the schemas", "revops check data/company")
     parser.add_argument("data", type=path, metavar="DIR", help="dataset folder")
     return "check"
+
+
+def add_forget(verbs: Any) -> str:
+    help_ = "take a person out of a dataset; every total stays"
+    parser = verb(verbs, "forget", _forget, help_, "revops forget p-1f0c33a9b2d4 --data data/company --runs runs")
+    parser.add_argument("person", metavar="PERSON", help="pseudonym, or the identifier in the export")
+    parser.add_argument("--data", type=path, required=True, metavar="DIR", help="dataset folder")
+    kinds = ["reps", "contacts", "leads"]
+    parser.add_argument("--kind", default="", choices=kinds, help="whose identifier it is, where several share it")
+    parser.add_argument("--runs", type=path, metavar="DIR", help="list the runs below it that mention the person")
+    return "forget"
+
+
+def add_reveal(verbs: Any) -> str:
+    help_ = "say who stands behind a pseudonym, for the holder of the key"
+    parser = verb(verbs, "reveal", _reveal, help_, "revops reveal data/mappings/my_crm.yml --from ~/export p-1f0c33a9b2d4")
+    parser.add_argument("mapping", type=path, metavar="MAPPING.yml", help="the mapping it was imported with")
+    parser.add_argument("--from", dest="source", type=path, required=True, metavar="DIR", help="the export")
+    parser.add_argument("pseudonyms", nargs="+", metavar="PSEUDONYM", help="as the dataset has it")
+    return "reveal"
 
 
 def _sample(arguments: argparse.Namespace) -> int:
@@ -140,10 +161,9 @@ def _imported(arguments: argparse.Namespace, **options: Any) -> int:
 
     as_of = None if arguments.as_of is None else periods.day(arguments.as_of)
     options |= {} if arguments.max_rejected is None else {"max_rejected": arguments.max_rejected}
+    options |= {"as_of": as_of, "fixed": arguments.fixed, "named": arguments.named, "say": print}
     with _progress() as progress:
-        dataset = sources.import_export(
-            arguments.mapping, arguments.source, arguments.to, as_of=as_of, fixed=arguments.fixed, progress=progress, **options
-        )
+        dataset = sources.import_export(arguments.mapping, arguments.source, arguments.to, progress=progress, **options)
     for file in dataset["files"]:
         counts = f"{file['accepted']:,} accepted + {file['quarantined']:,} quarantined + {file['duplicates']:,} duplicates"
         print(f"{file['file']} → {file['table']}: {file['read']:,} read = {counts}")
@@ -153,6 +173,8 @@ def _imported(arguments: argparse.Namespace, **options: Any) -> int:
     for kind, meaning in (("quarantined", "reason"), ("remarks", "meaning")):
         for why in dataset[kind]:
             print(f"  {why['table']}: {why['n']:,} {why['code']}: {why[meaning]}")
+    is_named = dataset["people"] == "named"
+    print("people are named: keep the folder to those who may know" if is_named else "people have pseudonyms")
     if dataset.get("is_unchanged"):
         print(f"{arguments.to} holds this very import already: nothing was changed")
     else:
@@ -213,4 +235,28 @@ def _check(arguments: argparse.Namespace) -> int:
         print("references that lead nowhere:")
         print(findings.to_string(index=False))
     print(f"{arguments.data}: every table obeys its schema")
+    return 0
+
+
+def _forget(arguments: argparse.Namespace) -> int:
+    from .. import sources
+
+    found = sources.forget(arguments.person, arguments.data, kind=arguments.kind, say=print)
+    for table, n in found.rows.items():
+        print(f"{table}: {n:,} rows changed")
+    print(f"forgotten in {arguments.data}; rows and amounts are as they were" if found.rows else "was forgotten before")
+    print("the CRM, the export and what was set aside beside the folder may still hold the person: delete it there, too")
+    if arguments.runs is not None:
+        left = sources.mentions(arguments.runs, found.texts)
+        print(f"{len(left)} runs below {arguments.runs} mention the person{': run them again or delete them' if left else ''}")
+        for folder in left:
+            print(f"  {folder}")
+    return 0
+
+
+def _reveal(arguments: argparse.Namespace) -> int:
+    from .. import sources
+
+    for person in sources.reveal(arguments.mapping, arguments.source, arguments.pseudonyms).itertuples():
+        print(f"{person.pseudonym} {person.kind} {person.identifier}")
     return 0

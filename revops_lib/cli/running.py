@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from ..errors import IntegrityBroken, UsageError
+from ..errors import IntegrityError, UsageError
 from .verb import DATA, RUNS, path, verb
 
 
@@ -88,6 +88,6 @@ def _rerun(arguments: argparse.Namespace) -> int:
     if found.differing:
         n = len(found.differing)
         what = f"{n} of {len(found.equal) + n} results differ: {', '.join(found.differing)}"
-        raise IntegrityBroken(what, str(arguments.manifest), "look at what has changed since the run")
+        raise IntegrityError(what, str(arguments.manifest), "look at what has changed since the run")
     print(f"{found.quarter}: {len(found.equal)} results made again, byte for byte")
     return 0

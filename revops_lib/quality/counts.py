@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .. import money
+from .. import money, privacy
 from ..errors import UsageError, nearest
 from ..snapshot import Snapshot
 from . import changes, deals, others
@@ -250,6 +250,7 @@ def _is_person(snapshot: Snapshot, team: pd.Series) -> pd.Series:
     labels = {label: label.strip().casefold() for label in team.unique()}
     known = set(persons)
     named = {label for label, text in labels.items() if text in known or words & set(_WORD.findall(text))}
+    named |= {label for label, text in labels.items() if privacy.IS_PSEUDONYM.search(text)}
     return team.isin(named)
 
 

@@ -26,10 +26,14 @@ _LIBRARIES = ("pandas", "numpy", "duckdb", "pyarrow", "statsmodels", "seaborn", 
 
 
 def files(request: Request) -> dict[str, Path]:
-    """Everything the notebooks read, by the name it has in the manifest: the dataset's files and the plans."""
-    found = {
-        f"{request.data}/{p.name}": p for p in request.folder.iterdir() if p.suffix == ".parquet" or p.name == "dataset.json"
-    }
+    """Everything the notebooks read, by the name it has in the manifest: the dataset's files and the plans.
+
+    Not the rows set aside at import: no notebook reads them, and they hold people as the source wrote them.
+    """
+    from .. import tables
+
+    ours = (p for p in request.folder.iterdir() if p.suffix == ".parquet" or p.name == "dataset.json")
+    found = {f"{request.data}/{path.name}": path for path in ours if path.name not in tables.PRIVATE}
     for label, folder in ((f"{request.data}/plans", request.folder / "plans"), ("data/plans", PLANS)):
         plans = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
         found |= {f"{label}/{path.relative_to(folder).as_posix()}": path for path in plans}

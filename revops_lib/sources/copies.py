@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,33 @@ def kept(directory: Path) -> dict[str, bytes]:
 
 def copy_of(frames: dict[str, pd.DataFrame], day: dt.date) -> dict[str, bytes]:
     """The opportunities as they are on `day`: one row per opportunity, what can change as text. A day has one copy."""
-    if "opportunities" not in frames:
-        return {}
-    table = pyarrow.Table.from_pandas(_state(frames["opportunities"]), preserve_index=False).replace_schema_metadata(None)
+    return {_name(day): _bytes(_state(frames["opportunities"]))} if "opportunities" in frames else {}
+
+
+def changed(copies: dict[str, bytes], directory: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> dict[str, bytes]:
+    """The copies of a dataset folder after a change of their rows. Raises DataRefused for a damaged copy."""
+    return {_name(day): _bytes(change(state)) for day, state in read(copies, directory)}
+
+
+def _name(day: dt.date) -> str:
+    return f"{_FOLDER}/{day.isoformat()}.parquet"
+
+
+def _bytes(state: pd.DataFrame) -> bytes:
+    table = pyarrow.Table.from_pandas(state, preserve_index=False).replace_schema_metadata(None)
     content = io.BytesIO()
     pyarrow.parquet.write_table(table, content, compression="zstd")
-    return {f"{_FOLDER}/{day.isoformat()}.parquet": content.getvalue()}
+    return content.getvalue()
 
 
 def with_history(
-    frames: dict[str, pd.DataFrame], directory: Path, known_until: dt.date, timezone: str
+    frames: dict[str, pd.DataFrame], copies: dict[str, bytes], directory: Path, known_until: dt.date, timezone: str
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables with the history that the copies of days before `known_until` tell, and what dataset.json says of it.
 
     Without such a copy the tables come back as they are. Raises DataRefused for a damaged copy.
     """
-    states = [(day, state) for day, state in _read(directory) if day < known_until]
+    states = [(day, state) for day, state in read(copies, directory) if day < known_until]
     if not states:
         return frames, {}
     deals = frames["opportunities"]
@@ -80,9 +92,10 @@ def _long(state: pd.DataFrame, day: dt.date, timezone: str) -> pd.DataFrame:
     return long.assign(changed_at=known.as_unit("us"))
 
 
-def _read(directory: Path) -> list[tuple[dt.date, pd.DataFrame]]:
+def read(copies: dict[str, bytes], directory: Path) -> list[tuple[dt.date, pd.DataFrame]]:
+    """Every copy by its day, all text. Raises DataRefused for a damaged one."""
     found = []
-    for name, content in kept(directory).items():
+    for name, content in copies.items():
         try:
             day = periods.day(Path(name).stem)
             found.append((day, pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas().astype("str")))

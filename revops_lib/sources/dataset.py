@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ import pyarrow.parquet
 
 from .. import disk, periods, tables
 from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
+from .formulas import as_written, harmless
 
 # Rejected rows lie beside the canonical tables, all text; `record` is the row exactly as the file wrote it, `digest` says which
 # version of the file that was.
@@ -76,8 +76,8 @@ def read_table(directory: Path, name: str) -> pd.DataFrame:
 
 def quarantine_csv(rejected: pd.DataFrame) -> str:
     """The quarantine as CSV for a spreadsheet: everything quoted, and no cell that a spreadsheet would compute."""
-    harmless = rejected.apply(lambda column: column.astype("str").str.replace(r"^(?='*[=+\-@\t\r\n])", "'", regex=True))
-    return str(harmless.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n"))
+    texts = rejected.apply(lambda column: harmless(column.astype("str")))
+    return str(texts.to_csv(index=False, quoting=csv.QUOTE_ALL, lineterminator="\n"))
 
 
 def read_fixes(path: Path) -> dict[tuple[str, str, str], dict[int, str]]:
@@ -96,8 +96,8 @@ def read_fixes(path: Path) -> dict[tuple[str, str, str], dict[int, str]]:
     if not set(needed) <= set(header):
         raise UsageError(f"not a quarantine: it lacks one of the columns {', '.join(needed)}", str(path), do)
     fixes: dict[tuple[str, str, str], dict[int, str]] = {}
-    for row in rows:
-        given = {column: re.sub(r"^'(?='*[=+\-@\t\r\n])", "", row[column] or "") for column in needed}
+    texts = {column: as_written(pd.Series([row[column] or "" for row in rows], dtype="str")) for column in needed}
+    for given in pd.DataFrame(texts).to_dict("records"):
         if not given["line"].isdecimal():
             raise UsageError(f"line {given['line']!r} is no number", str(path), do)
         lines = fixes.setdefault((given["file"], given["table"], given["digest"]), {})
@@ -110,6 +110,10 @@ def rejected_beside(directory: Path, rejected: pd.DataFrame) -> Path:
     """Lay the rejected rows of a refused import beside the dataset folder it would have written; returns the file."""
     path = directory.with_name(f"{directory.name}.rejected.csv")
     disk.write_text(path, quarantine_csv(rejected))
+    try:
+        path.chmod(0o600)
+    except OSError as failure:
+        raise CannotWrite(failure.strerror or "cannot change the mode", str(path), "choose another folder") from failure
     return path
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-from .. import __version__, periods, tables
+from .. import __version__, periods, privacy, tables
 from ..errors import DataRefused, UsageError
-from . import copies, history, remarks
+from ..privacy import People
+from . import copies, history, people, pseudonyms, remarks
 from .codes import REMARKS, ROWS, refusal
 from .dataset import QUARANTINE, previous, quarantine_csv, read_fixes, refuse_foreign, rejected_beside
 from .loading import Loaded, Loading, load
@@ -40,7 +41,9 @@ def import_export(
     max_rejected: float = MAX_REJECTED,
     fixed: Path | None = None,
     keep_copy: bool = False,
+    named: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Import the export in `source` (a folder, workbook or database), as `mapping` describes it, into dataset folder `to`.
 
@@ -49,13 +52,14 @@ def import_export(
     of its records takes the place of the one at its line, so that it comes in exactly once. `as_of` is the day the export was
     made: what is recorded later is rejected; without it the data are known up to the latest day an opportunity was created,
     closed or changed. Creation rows that the history lacks are deduced (`history`); an export without history gets one from
-    the dated copies that `keep_copy` stores in the dataset (`copies`). `progress` is told what is being read.
+    the dated copies that `keep_copy` stores in the dataset (`copies`). People get pseudonyms unless `named` or the mapping says
+    otherwise (`people`). `progress` is told what is being read, `say` what somebody has to know.
 
     The folder is replaced as a whole or not at all; the same files give the same bytes, and importing what is there already
     changes nothing (`is_unchanged` in the answer).
 
-    Raises UsageError for a wrong mapping or folder, DataRefused for a file that cannot be read without guessing or of which
-    more than `max_rejected` of the rows are rejected (or more than 1 % of the won amount; of that, too, at most
+    Raises UsageError for a wrong mapping, folder or key, DataRefused for a file that cannot be read without guessing or of
+    which more than `max_rejected` of the rows are rejected (or more than 1 % of the won amount; of that, too, at most
     `max_rejected` once a caller raises it; the rejected rows then lie in `<to>.rejected.csv`), CannotWrite (also when `to`
     holds a dataset of another name), and IntegrityError when accepted + quarantined + duplicates is not what was read.
     """
@@ -66,17 +70,21 @@ def import_export(
     fixes = read_fixes(fixed) if fixed else {}
     members = _members(plan, source)
     entries = [_entry(member, one) for one, member in members]
-    identity = _identity(Path(mapping), entries, as_of, max_rejected, fixed, keep_copy)
+    there = people.of_dataset(to)
+    who = people.to_call(there, to, named or plan.is_named, say)
+    identity = _identity(Path(mapping), entries, as_of, max_rejected, fixed, keep_copy, who)
     before = previous(to)
     if before and before.get("import_id") == identity:
         return {**before, "is_unchanged": True}
     whole = _read(plan, members, entries, as_of, fixes, progress)
     _refuse(whole, to, max_rejected)
     known_until = _known_until(whole.frames, plan.timezone, Path(mapping), as_of)
-    frames, dated = _with_history(whole.frames, to, known_until, plan.timezone)
+    frames, change = pseudonyms.called(whole.frames, who)
+    earlier = people.copies_called(there, to, who)
+    frames, dated = _with_history(frames, earlier, to, known_until, plan.timezone)
     for name, frame in frames.items():
         tables.check(name, frame)
-    kept = copies.kept(to) | (copies.copy_of(frames, known_until) if keep_copy else {})
+    kept = earlier | (copies.copy_of(frames, known_until) if keep_copy else {})
     dataset = {
         "name": plan.name,
         "known_until": str(known_until),
@@ -86,11 +94,13 @@ def import_export(
         "tracked": history.tracked(frames),
         **dated,
         **whole.told,
+        "aliases": pseudonyms.aliases(whole.told["aliases"], change),
+        **people.told(who),
         "import_id": identity,
         **({"previous": _told_before(before)} if before else {}),
         **({"copies": sorted(Path(name).stem for name in kept)} if kept else {}),
     }
-    rejected = whole.quarantine
+    rejected = pseudonyms.without(whole.quarantine, change, who)
     progress(f"writing {to}")
     tables.write(to, {**frames, "quarantine": rejected}, dataset, {"quarantine.csv": quarantine_csv(rejected), **kept})
     return dataset
@@ -107,6 +117,24 @@ def explain(mapping: Path, source: Path) -> dict[str, Any]:
     members = _members(plan, Path(source))
     whole = _read(plan, members, [_entry(member, one) for one, member in members], None, {}, lambda line: None)
     return {"name": plan.name, **whole.told, "optional": _left_out(plan, members)}
+
+
+def reveal(mapping: Path, source: Path, asked: list[str]) -> pd.DataFrame:
+    """Who stands behind pseudonyms, for the holder of the key; read from the export again, nothing is written.
+
+    One row per person: pseudonym, kind (the table whose key it is), identifier. Raises UsageError for a missing key, and for a
+    pseudonym that is of nobody in this export.
+    """
+    who = People(privacy.key(make=False))
+    plan = read_mapping(mapping)
+    members = _members(plan, Path(source))
+    whole = _read(plan, members, [_entry(member, one) for one, member in members], None, {}, lambda line: None)
+    found = {who.pseudonym(kind, one): (kind, one) for kind, ids in pseudonyms.identifiers(whole.frames).items() for one in ids}
+    for pseudonym in asked:
+        if pseudonym not in found:
+            do = "give a pseudonym made with this key from this export"
+            raise UsageError(f"{pseudonym!r} is nobody of this export", str(source), do)
+    return pd.DataFrame([(one, *found[one]) for one in asked], columns=["pseudonym", "kind", "identifier"])
 
 
 @dataclass
@@ -147,12 +175,13 @@ def _entry(member: Member, one: TableMapping) -> dict[str, Any]:
 
 
 def _identity(
-    mapping: Path, entries: list[dict[str, Any]], as_of: dt.date | None, max_rejected: float, fixed: Path | None, copy: bool
-) -> str:
+    mapping: Path, entries: list[dict[str, Any]], as_of: dt.date | None, max_rejected: float, fixed: Path | None, copy: bool,
+    who: People,
+) -> str:  # fmt: skip
     """Equal for equal files, mapping, options and library: the same import again changes nothing."""
     parts = [__version__, mapping.read_bytes().hex(), str(as_of), str(max_rejected), str(copy)]
     parts += [f"{entry['table']} {entry['file']} {entry['sha256']}" for entry in entries]
-    parts += [fixed.read_bytes().hex() if fixed else ""]
+    parts += [fixed.read_bytes().hex() if fixed else "", "named" if who.is_named else who.fingerprint]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -228,11 +257,11 @@ def _refuse(whole: _Whole, to: Path, max_rejected: float) -> None:
 
 
 def _with_history(
-    frames: dict[str, pd.DataFrame], to: Path, known_until: dt.date, timezone: str
+    frames: dict[str, pd.DataFrame], kept: dict[str, bytes], to: Path, known_until: dt.date, timezone: str
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables with the history that dated copies give an export without one, and the creation rows a history lacks."""
     if not history.tracked(frames) and "opportunities" in frames:
-        frames, dated = copies.with_history(frames, to, known_until, timezone)
+        frames, dated = copies.with_history(frames, kept, to, known_until, timezone)
         if dated:
             return frames, dated
     return history.with_creations(frames, timezone)

@@ -18,6 +18,7 @@ from . import checks, history, remarks, sniff
 from .cast import Cast, cast, salesforce_ids
 from .codes import refusal
 from .dataset import QUARANTINE
+from .formulas import as_written
 from .mapping import FLAGS, Mapping, TableMapping, find_column, fold, has_column
 from .members import Member
 from .reconcile import assert_whole, totals
@@ -141,6 +142,8 @@ def _text(member: Member, one: TableMapping, fixes: dict[int, str]) -> tuple[Rec
         raise refusal("E_EMPTY", "the file holds a header and no rows", member.where, "export it again")
     n = len(records.lines)
     columns = {column: records.cells[i] for column, i in where.items()}
+    if member.is_spreadsheet:
+        columns = {column: as_written(text) for column, text in columns.items()}
     constants = {c: pd.Series([value] * n, dtype="str") for c, value in one.constants.items()}
     for name in (spec.name for spec in tables.TABLES[one.table].columns if spec.kind == "id" and spec.name in columns):
         if one.profile.ids == "salesforce":

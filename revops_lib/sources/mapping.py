@@ -20,10 +20,11 @@ from .codes import refusal
 from .config import read_yaml
 from .profile import Profile, read_profile
 
-_TOP = ("name", "currency", "currencies", "timezone", "fiscal_year_end", "profile", "fx", "stages", "tables")
+_TOP = ("name", "currency", "currencies", "timezone", "fiscal_year_end", "people", "profile", "fx", "stages", "tables")
 _TABLE = ("file", "sheet", "columns", "values", "constants", "extra", "profile", "percent", "skip", "required", "must_exist",
           "fields", "entered", "fill")  # fmt: skip
 _STAGE = ("stage", "position", "status", "probability")
+PEOPLE = ("pseudonyms", "named")  # how people are called in the dataset
 # Columns an export may have instead of the status; they are read and checked, not kept.
 FLAGS = ("is_won", "is_closed")
 _FLAGGED = ("opportunities", "stages")
@@ -76,6 +77,7 @@ class Mapping:
     fiscal_year_end: str
     stages: list[dict[str, Any]]
     tables: tuple[TableMapping, ...]
+    is_named: bool = False  # people keep their names
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -110,6 +112,7 @@ def read_mapping(path: Path) -> Mapping:
         content["fiscal_year_end"],
         stages,
         tuple(mapped),
+        content.get("people") == "named",
     )
 
 
@@ -165,6 +168,9 @@ def _check_company(content: dict[str, Any], path: Path) -> None:
     except (KeyError, ValueError, OSError) as failure:
         where = f"{path}, timezone"
         raise UsageError(f"{content['timezone']!r} is not a time zone", where, "write it like Europe/Paris") from failure
+    people = content.get("people", PEOPLE[0])
+    if people not in PEOPLE:
+        raise UsageError(f"{people!r} is not how people are called", f"{path}, people", nearest(str(people), PEOPLE))
     if content["fiscal_year_end"] not in periods.MONTHS:
         what = f"{content['fiscal_year_end']!r} is not a month"
         raise UsageError(what, f"{path}, fiscal_year_end", nearest(content["fiscal_year_end"], periods.MONTHS))

@@ -43,6 +43,11 @@ class Member:
     def where(self) -> str:
         return f"{self.path}#{self.inner}" if self.inner else str(self.path)
 
+    @property
+    def is_spreadsheet(self) -> bool:
+        """Whether people open it in a spreadsheet: delimited text or a workbook."""
+        return _ending(self.path.name) in (*_TEXTS, _WORKBOOK)
+
     def records(self, profile: Profile, choose: Callable[[list[str]], Sequence[int]], wanted: Iterable[str]) -> Records:
         """All records of the member, in text; `choose` and `wanted` as in `delimited.read_records`."""
         kind = _ending(self.path.name)
