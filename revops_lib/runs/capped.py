@@ -1,13 +1,42 @@
-"""papermill's client with a limit on what a cell may show, and streams joined as they are stored."""
+"""The clients of a kernel: papermill's, with a limit on what a cell may show, and Jupyter's, without its pauses."""
 
 from __future__ import annotations
 
+import time
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 
 _SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
+
+
+class PromptClient(AsyncKernelClient):
+    """Jupyter's client, but for the half second that it waits at the start of a kernel for messages that do not come."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel has answered and what it says reaches us: the last it says of our own question is `idle`."""
+        until = time.monotonic() + (timeout or float("inf"))
+        while time.monotonic() < until:
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before it was ready")
+            question = self.kernel_info()
+            try:
+                while (await self.shell_channel.get_msg(timeout=1))["parent_header"].get("msg_id") != question:
+                    pass
+                while not _ends(await self.iopub_channel.get_msg(timeout=1), question):
+                    pass
+            except Empty:  # it was asked before it listened
+                continue
+            return
+        raise RuntimeError(f"Kernel was not ready in {timeout:g} seconds")
+
+
+def _ends(message: dict[str, Any], question: str) -> bool:
+    """Whether a kernel says that it has done with a question."""
+    return message["parent_header"].get("msg_id") == question and message["content"].get("execution_state") == "idle"
 
 
 class CappedClient(PapermillNotebookClient):

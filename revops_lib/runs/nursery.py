@@ -40,6 +40,8 @@ def main() -> None:
             importlib.import_module(name)
         except ImportError:  # the notebook that needs it will say so
             continue
+    nbformat = importlib.import_module("nbformat")
+    nbformat.validate(nbformat.v4.new_notebook())  # makes its validator, which every worker needs
     del builtins.get_ipython  # type: ignore[attr-defined]
     gc.freeze()  # what is imported stays shared between the forks
     os.write(1, b"ready\n" if _has_one_thread() else b"threads\n")

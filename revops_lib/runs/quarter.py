@@ -143,7 +143,8 @@ class _Run:
             if stem not in sources
         ]
         earlier = _earlier(self.place)
-        planned.sort(key=lambda job: -earlier.get(job.stem, 0.0))  # the longest first, so that none is waited for at the end
+        # The longest first, so that none is waited for at the end: by the time it took, or else by what there is to read.
+        planned.sort(key=lambda job: (-earlier.get(job.stem, 0.0), -job.notebook.stat().st_size))
         self._note()
         try:
             for outcome in _watched(execute(planned, nest, workers=workers, limit=limit), len(planned), progress):

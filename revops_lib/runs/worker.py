@@ -116,7 +116,7 @@ def _papermill(job: Job) -> tuple[RevopsError | None, Any]:
     from papermill.engines import Engine, papermill_engines
     from traitlets.config import Config
 
-    from .capped import CappedClient
+    from .capped import CappedClient, PromptClient
 
     seen: list[Any] = []
 
@@ -127,7 +127,11 @@ def _papermill(job: Job) -> tuple[RevopsError | None, Any]:
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
             seen.append(nb_man.nb)
-            about = {"transport_encryption": "auto", "connection_file": str(job.folder / "kernel.json")}
+            about = {
+                "transport_encryption": "auto",
+                "connection_file": str(job.folder / "kernel.json"),
+                "client_class": f"{PromptClient.__module__}.{PromptClient.__name__}",
+            }
             options = {**_traits(options), "kernel_name": kernel_name, "config": Config({"KernelManager": about})}
             return CappedClient(nb_man, LARGEST_OUTPUT, **options).execute()
 
