@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -15,8 +16,12 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
+from test_runs import House
 
-from revops_lib import cli, disk, sources
+from revops_lib import cli, disk, runs, site, sources
+from revops_lib.errors import CannotWrite
+from revops_lib.runs import job, quarter
+from revops_lib.site import building
 
 MAPPING = """
 name: small
@@ -68,7 +73,8 @@ class Fault:
         self.left = n
         for owner, name in (
             (Path, "rename"), (Path, "replace"), (Path, "write_bytes"), (Path, "mkdir"), (Path, "chmod"), (os, "fsync"),
-            (pyarrow.parquet, "write_table"), (disk.tempfile, "mkdtemp"), (disk, "_swapped"),
+            (pyarrow.parquet, "write_table"), (disk.tempfile, "mkdtemp"), (disk, "_swapped"), (Path, "write_text"),
+            (shutil, "copyfile"), (os, "link"),
         ):  # fmt: skip
             patch.setattr(owner, name, self.counted(getattr(owner, name)))
 
@@ -167,3 +173,145 @@ def test_the_list_of_rejected_rows_of_a_refused_import_is_written_whole_or_not(t
             assert cli.main(argv) == 7
         assert (tmp_path / "to.rejected.csv").read_bytes() == b"earlier" and not list(tmp_path.glob(".*"))
     assert cli.main(argv) == 3 and (tmp_path / "to.rejected.csv").read_bytes() == whole
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+class Replayed(House):
+    """A house with one notebook, which is executed once; later runs find what that has left in `made`, and note it in `ran`."""
+
+    def __init__(self, root: Path, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(root)
+        self.made, self.ran = root / "made", []
+        self.add("forecast", "1")
+        self.allow("forecast")
+        self.run()
+        shutil.copytree(self.out / "2026Q2" / "results", self.made / "results")
+        (self.made / "results" / "recommendations.parquet").unlink()
+        (self.made / "private").mkdir()
+        (self.out / "2026Q2" / "forecast.ipynb").replace(self.made / "notebook.ipynb")
+        shutil.rmtree(self.out)
+        patch.setattr(quarter, "execute", self._lay)
+
+    def run(self, *args: object, **more: object) -> dict:
+        return super().run(*args, warm=False, **more)
+
+    def say(self, headline: str) -> None:
+        told = self.made / "results" / "forecast.json"
+        told.write_text(json.dumps({**json.loads(told.read_text(encoding="utf-8")), "headline": headline}), encoding="utf-8")
+
+    def _lay(self, jobs: list[job.Job], *_: object, **__: object):
+        for one in jobs:
+            self.ran.append(one.stem)
+            shutil.copytree(self.made, one.folder)
+            yield job.Outcome(one.stem, None, 1.0, {})
+
+
+@pytest.mark.parametrize("can_swap", [True, False], ids=["in one step", "two renames"])
+def test_the_nth_operation_of_a_run_fails(tmp_path, monkeypatch, can_swap):
+    house = Replayed(tmp_path, monkeypatch)
+    if not can_swap:
+        monkeypatch.setattr(disk, "_swapped", lambda new, old: False)
+    folder, kept = house.out / "2026Q2", tmp_path / "kept"
+    house.say("old")
+    house.run()
+    old = contents(folder)
+    shutil.copytree(house.out, kept)
+    house.say("new")
+    house.run()
+    new = contents(folder)
+    assert {name for name in new if new[name] != old[name]} == {
+        "manifest.json", "public/report.json", "results/forecast.json"
+    }  # fmt: skip
+    for n in range(1, 300):
+        shutil.rmtree(house.out)
+        shutil.copytree(kept, house.out)
+        with monkeypatch.context() as patch:
+            fault = Fault(patch, n)
+            try:
+                house.run()
+            except CannotWrite:
+                pass
+            else:
+                assert contents(folder) != old
+        now = contents(folder)
+        assert now == old or now == {**new, "manifest.json": now["manifest.json"]}, f"operation {n}"
+        about = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        assert about["state"] == "ok" and runs.headline(folder, "forecast") == ("old" if now == old else "new")
+        house.run()
+        assert contents(folder) | {"manifest.json": ""} == new | {"manifest.json": ""}
+        strays = [path for path in house.out.rglob(".*") if path.name not in (".runs", ".inputs")]
+        assert not strays, f"operation {n} left {strays}"
+        if fault.left > 0:
+            break
+    assert n > 30 and fault.left > 0
+
+
+def test_resume_skips_only_what_is_the_same(tmp_path, monkeypatch):
+    house = Replayed(tmp_path, monkeypatch)
+    folder = house.out / "2026Q2"
+
+    def ran(**more: object) -> list[str]:
+        house.ran.clear()
+        assert house.run(resume=True, **more)["exit_code"] == 0
+        return list(house.ran)
+
+    assert (ran(), ran()) == (["forecast"], [])
+    assert (ran(params={"draws": 5}), ran(params={"draws": 5})) == (["forecast"], [])
+    house.add("forecast", "2")
+    assert (ran(), ran()) == (["forecast"], [])
+    (house.data / "plans").mkdir()
+    (house.data / "plans" / "quotas.yml").write_text("x: 1\n", encoding="utf-8")
+    assert (ran(), ran()) == (["forecast"], [])
+    result = folder / "results" / "forecast.parquet"
+    whole = result.read_bytes()
+    for spoil in (lambda: result.unlink(), lambda: (result.unlink(), result.write_bytes(whole[:-9]))):
+        spoil()
+        assert (ran(), result.read_bytes(), ran()) == (["forecast"], whole, [])
+
+
+# --- the site -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("can_swap", [True, False], ids=["in one step", "two renames"])
+def test_the_nth_operation_of_a_site_build_fails(tmp_path, monkeypatch, can_swap):
+    """The book itself is not built: two pages stand for it."""
+    if not can_swap:
+        monkeypatch.setattr(disk, "_swapped", lambda new, old: False)
+    said = "old"
+
+    def pages(book: Path, log: Path) -> Path:
+        built = book / "_build" / "html"
+        os.makedirs(built)  # noqa: PTH103, not one of the operations that fail
+        for name in ("index.html", "searchindex.js", "page.html"):
+            with open(built / name, "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write('Search.setIndex({"terms": {}})' if name.endswith("js") else f"<html><body>{said}</body></html>")
+        return built
+
+    monkeypatch.setattr(building, "_jupyter_book", pages)
+    (tmp_path / "runs").mkdir()
+    to, kept = tmp_path / "site", tmp_path / "kept"
+    site.build(runs=tmp_path / "runs", to=to)
+    old = contents(to)
+    shutil.copytree(to, kept)
+    said = "new"
+    site.build(runs=tmp_path / "runs", to=to)
+    new = contents(to)
+    assert old != new
+    for n in range(1, 300):
+        shutil.rmtree(to)
+        shutil.copytree(kept, to)
+        with monkeypatch.context() as patch:
+            fault = Fault(patch, n)
+            try:
+                site.build(runs=tmp_path / "runs", to=to)
+            except CannotWrite:
+                assert contents(to) in (old, new), f"operation {n}"
+            else:
+                assert contents(to) == new
+        strays = {path.name for path in tmp_path.iterdir()} - {"site", "kept", "runs", ".site.lock"}
+        assert not strays, f"operation {n} left {strays}"
+        if fault.left > 0:
+            break
+    assert n > 8 and fault.left > 0
