@@ -16,7 +16,8 @@ from urllib.parse import quote
 COVER = "•••"
 SHORTEST = 6  # a shorter value would cover ordinary words
 _NAME = re.compile(
-    r"token|secret|passw|passphrase|pwd$|api_?key|private_?key|access_?key|credential|_key$|^key$|_dsn$|_auth$|connection_string",
+    r"token|secret|passw|passphrase|pgpass|(^|_)pass$|(^|_)pat$|(^|_)creds?$|pwd$|api_?key|private_?key|access_?key|credential"
+    r"|_key$|^key$|_dsn$|_auth$|connection_string",
     re.IGNORECASE,
 )
 _PLACES = {"PWD", "OLDPWD"}  # folders

@@ -31,10 +31,9 @@ SECRET = 'p<w>"7&ß/secret'
 def test_a_secret_is_covered_however_it_is_written(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
     monkeypatch.setenv("CRM_TOKEN", SECRET)
     covered = masking.masked({"a": [f"before {written} after"]})["a"][0]
-    assert masking.COVER in covered and "secret" not in covered
+    core = written[12:20] if "secret" not in written else "secret"  # of base64 what the text before it does not change
+    assert masking.COVER in covered and core not in covered
     assert masking.named_in(written) == "CRM_TOKEN"
-    if written.isascii() and "secret" not in written:  # base64: the core is gone
-        assert written not in covered
 
 
 def test_the_password_inside_an_address_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +63,7 @@ def test_a_secret_is_nowhere_in_what_a_run_leaves(tmp_path: Path, monkeypatch: p
     manifest = house.run(params={"label": SECRET})
     assert manifest["notebooks"]["forecast"]["state"] == "ok"
     assert manifest["notebooks"]["fails"]["exit_code"] == 4 and masking.COVER in manifest["notebooks"]["fails"]["error"]
-    spelled = [one.encode() for one in masking._spellings(SECRET)]
+    spelled = [SECRET.encode(), b"7&\xc3\x9f/secret", b"7&\\u00df/secret", b"%C3%9F", base64.b64encode(SECRET.encode())[:-4]]
     left = [path for path in house.out.rglob("*") if path.is_file() and path.suffix != ".png"]
     assert len(left) > 15
     for path in left:

@@ -132,7 +132,7 @@ def test_without_history_too_what_happens_after_the_day_changes_no_output_byte(c
     created_later = (deals["created_at"] >= pd.Timestamp("2017-10-01 04:00")).fillna(False)
     deals[~created_later].to_parquet(data / "opportunities.parquet", index=False)
     assert revops("run", "2017Q3", "--data", data, "--out", tmp_path / "after").returncode == 0
-    files = [path.relative_to(tmp_path / "before") for path in (tmp_path / "before").rglob("*") if path.is_file()]
+    files = [path.relative_to(tmp_path / "before") for path in (tmp_path / "before" / "2017Q3").rglob("*") if path.is_file()]
     compared = [name for name in files if name.name != "manifest.json"]
     assert len(compared) > 15
     assert [str(n) for n in compared if (tmp_path / "before" / n).read_bytes() != (tmp_path / "after" / n).read_bytes()] == []

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 
 from revops_lib import report, runs, tables
 from revops_lib.errors import CannotWrite, DataRefused, KernelDied, NotebookFailed, UsageError
-from revops_lib.runs import verdict
 
 PARAMETERS = """\
 quarter: str = "2026Q2"  # fiscal quarter
@@ -615,11 +615,6 @@ def test_notebook_that_takes_its_worker_down_stops_nobody(house: House) -> None:
     assert manifest["notebooks"]["forecast"]["state"] == "ok"
 
 
-def test_checked_columns_are_those_that_are_written() -> None:
-    assert tuple(report.RESULT_COLUMNS) == verdict.RESULT_COLUMNS
-    assert tuple(report.ADVICE_COLUMNS) == verdict.RECOMMENDATION_COLUMNS
-
-
 def test_working_directory_does_not_matter(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.add("forecast", "open('left.txt', 'w').close()")
     place = house.root / "braces {and} spaces"
@@ -629,3 +624,71 @@ def test_working_directory_does_not_matter(house: House, monkeypatch: pytest.Mon
     monkeypatch.chdir(place)
     assert house.run(jobs=1)["exit_code"] == 0
     assert sorted(path.name for path in place.iterdir()) == ["notebooks", "pandas.py"]
+
+
+def test_what_others_have_put_into_the_quarter_stays(house: House) -> None:
+    house.run()
+    folder = house.out / "2026Q2"
+    (folder / "my_analysis.ipynb").write_text("{}", encoding="utf-8")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a.txt").write_text("mine", encoding="utf-8")
+    (folder / "elsewhere").symlink_to(house.root)
+    (folder / "results" / "mine.csv").write_text("1", encoding="utf-8")
+    house.add("quality")
+    (house.notebooks / "forecast.ipynb").unlink()
+    house.allow("quality")
+    assert house.run(replace=True, as_of="2026-05-31")["dropped"] == ["forecast"]
+    assert (folder / "notes" / "a.txt").read_text(encoding="utf-8") == "mine"
+    assert (folder / "elsewhere").is_symlink() and (folder / "results" / "mine.csv").exists()
+    assert sorted(path.name for path in folder.glob("*.ipynb")) == ["my_analysis.ipynb", "quality.ipynb"]
+
+
+def test_a_run_that_shall_be_whole_changes_nothing_when_one_fails(house: House) -> None:
+    house.run()
+    before = digests(house.out / "2026Q2")
+    house.add("quality", "1 / 0")
+    assert house.run(whole=True, replace=True, as_of="2026-05-31")["exit_code"] == 4
+    assert digests(house.out / "2026Q2") == before
+
+
+def test_runs_are_closed_to_others(house: House) -> None:
+    (house.data / "opportunities.parquet").chmod(0o644)
+    own = house.out / ".runs" / house.run()["run"]
+    closed = [house.out / "2026Q2", own, house.out / ".inputs"]
+    assert {path.stat().st_mode & 0o777 for path in closed} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in (house.out / ".inputs").iterdir()} == {0o600}
+    (house.out / "2026Q2").chmod(0o750)
+    house.run()
+    assert (house.out / "2026Q2").stat().st_mode & 0o777 == 0o750  # as somebody has decided
+
+
+@pytest.mark.parametrize("made", ["(folder / 'forecast.dir').mkdir()", "(folder / 'forecast.csv').touch()"])
+def test_results_of_another_kind_fail_their_notebook_alone(house: House, made: str) -> None:
+    house.add("forecast", f"stem = 'forecast'\n{FINISH}\n{made}", finish=False)
+    house.add("quality")
+    manifest = house.run()
+    assert "is none of the files that results are" in manifest["notebooks"]["forecast"]["error"]
+    assert manifest["notebooks"]["quality"]["state"] == "ok"
+
+
+def test_code_that_changes_during_a_run_is_noticed(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter(["before", "after"])
+    monkeypatch.setattr("revops_lib.runs.inputs.code", lambda: next(codes))
+    with pytest.raises(DataRefused, match="the code of revops_lib"):
+        house.run()
+    assert not (house.out / "2026Q2").exists()
+
+
+def test_a_secret_like_a_word_of_ours_does_not_spoil_the_manifest(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "revops")
+    monkeypatch.setenv("CRM_PASS", house.data.name)
+    assert house.run()["exit_code"] == 0
+    assert house.run(resume=True)["resumed"] == ["forecast"]
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_a_cell_hides_from_its_run_is_ended_too(house: House, warm: bool) -> None:
+    hidden = "import subprocess\np = subprocess.Popen(['sleep', '77.25'], env={}, start_new_session=True)"
+    house.add("forecast", hidden)
+    assert house.run(warm=warm)["exit_code"] == 0
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "77.25"]]

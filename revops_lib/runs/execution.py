@@ -56,6 +56,7 @@ def execute(jobs: list[Job], nest: Nest, *, workers: int | None = None, limit: f
             job = running.pop(stem)
             yield Outcome.read(job.outcome) or _died(job, code)
         if time.monotonic() >= until:
+            nest.stop()
             for job in (*running.values(), *waiting):
                 yield Outcome(job.stem, _too_late(job, limit))
             return
@@ -94,6 +95,10 @@ class Nest:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every process of the run."""
         if self._nursery is not None:
             self._nursery.close()
         self._apart.close()

@@ -65,17 +65,17 @@ def libraries() -> dict[str, str]:
 
 
 def keep(out: Path, paths: Iterable[tuple[str, Path]]) -> None:
-    """Keep a copy of files under their hashes; what an import wrote is linked, for it is replaced and never changed."""
+    """Keep a copy of files under their hashes, for the owner of the runs alone: a dataset may hold names."""
     store = out / STORE
-    store.mkdir(exist_ok=True)
+    store.mkdir(mode=0o700, exist_ok=True)
     for digest, path in paths:
         if (store / digest).exists():
             continue
         beside = store / f".{digest}.{os.getpid()}"
         beside.unlink(missing_ok=True)
         try:
-            if path.suffix != ".parquet" or not _linked(path, beside):
-                shutil.copyfile(path, beside)
+            beside.touch(mode=0o600)
+            shutil.copyfile(path, beside)
             disk.sync(beside)
             beside.replace(store / digest)
         except OSError:
@@ -92,18 +92,21 @@ def named(manifest: Mapping[str, Any]) -> set[str]:
 def forget(out: Path, needed: Collection[str]) -> None:
     """Throw away the kept files that are not needed, and what a killed run had begun to keep."""
     for path in (out / STORE).iterdir():
-        being_kept = path.name.startswith(".") and psutil.pid_exists(int(path.name.rpartition(".")[2]))
-        if path.name not in needed and not being_kept:
+        writer = path.name.rpartition(".")[2] if path.name.startswith(".") else ""
+        being_kept = writer.isdecimal() and psutil.pid_exists(int(writer))
+        if path.name not in needed and not being_kept and path.is_file():
             path.unlink(missing_ok=True)
 
 
 def link(source: Path, target: Path) -> None:
-    """A file or a folder under another name, linked where the file system can; links to elsewhere are left out."""
-    if source.is_dir():
+    """A file or a folder under another name, linked where the file system can; a link to elsewhere stays one."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
         target.mkdir(mode=source.stat().st_mode & 0o777)
         for path in sorted(source.iterdir()):
             link(path, target / path.name)
-    elif not source.is_symlink() and not _linked(source, target):
+    elif not _linked(source, target):
         shutil.copy2(source, target)
 
 

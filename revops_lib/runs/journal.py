@@ -20,6 +20,7 @@ from ..errors import CannotWrite
 from . import inputs, processes
 
 FOLDER, MANIFEST, HEARTBEAT = ".runs", "manifest.json", "heartbeat.json"
+_TYPED = ("parameters", "error")
 SCRATCH = ("stage", "jupyter", "ipython")  # needed while a run lives
 KEPT = 20  # runs per quarter whose manifest and failed notebooks are kept
 
@@ -33,15 +34,19 @@ def begin(out: Path, run: str) -> Path:
     """The folder of a new run."""
     folder = out / FOLDER / run
     try:
-        (folder / "work").mkdir(parents=True)
+        (out / FOLDER).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        (folder / "work").mkdir()
     except OSError as failure:
         raise CannotWrite(failure.strerror or "cannot write", str(folder), "choose another --out") from failure
     return folder
 
 
 def write(path: Path, manifest: Mapping[str, Any]) -> None:
-    """A manifest in its place, secrets covered."""
-    disk.write_text(path, json.dumps(masking.masked(dict(manifest)), indent=1, ensure_ascii=False) + "\n")
+    """A manifest in its place; secrets are covered where somebody may have typed or raised one."""
+    told = {stem: {**entry, **masking.masked({key: entry[key] for key in _TYPED if key in entry})} for stem, entry in
+            manifest.get("notebooks", {}).items()}  # fmt: skip
+    disk.write_text(path, json.dumps({**manifest, "notebooks": told}, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -79,11 +84,10 @@ def tidy(out: Path, quarter: str, run: str) -> None:
     others = [folder for folder in _runs(out, quarter) if folder.name != run]
     for folder in others:
         shutil.rmtree(folder / "work", ignore_errors=True)
-    for folder in (oldest := others[: max(0, len(others) + 1 - KEPT)]):
+    for folder in others[: max(0, len(others) + 1 - KEPT)]:
         shutil.rmtree(folder, ignore_errors=True)
-    if oldest:
-        manifests = [read(path) for path in (*out.glob(f"*/{MANIFEST}"), *(out / FOLDER).glob(f"*/{MANIFEST}"))]
-        inputs.forget(out, {digest for one in manifests for digest in inputs.named(one)})
+    manifests = [read(path) for path in (*out.glob(f"*/{MANIFEST}"), *(out / FOLDER).glob(f"*/{MANIFEST}"))]
+    inputs.forget(out, {digest for one in manifests for digest in inputs.named(one)})
 
 
 def beat(out: Path, manifest: Mapping[str, Any]) -> None:

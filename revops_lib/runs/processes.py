@@ -34,9 +34,9 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1)
 
 
-def end(name: str, value: str, session: int | None = None) -> None:
-    """Kill every process that was started with `name`=`value` in its environment or is in `session`, until none is left."""
-    _end(lambda: _marked(name, value, session))
+def end(name: str, value: str) -> None:
+    """Kill every process that was started with `name`=`value` in its environment, until none is left."""
+    _end(lambda: _marked(name, value))
 
 
 def end_below() -> None:
@@ -55,15 +55,13 @@ def _end(find: Callable[[], list[psutil.Process]]) -> None:
         psutil.wait_procs(alive, timeout=0.05)
 
 
-def _marked(name: str, value: str, session: int | None) -> list[psutil.Process]:
+def _marked(name: str, value: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and (
-                process.environ().get(name) == value or (session is not None and os.getsid(process.pid) == session)
-            ):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(name) == value:
                 found.append(process)
         except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
             continue

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import disk
+from .. import disk, masking
 from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
 from . import inputs, journal
 from .declared import Value
@@ -43,6 +43,7 @@ def run(
     run_timeout: float = LIMIT,
     replace: bool = False,
     resume: bool = False,
+    whole: bool = False,
     warm: bool = True,
     progress: bool = True,
     notebooks: Path = NOTEBOOKS,
@@ -51,13 +52,16 @@ def run(
     """Run the notebooks of a quarter into `out`/<quarter> and return the manifest.
 
     The arguments are those of `resolve`; `jobs` notebooks run at a time (default: one per core), `timeout` is seconds per cell
-    and `run_timeout` for all, `out` is relative to the repository root, `warm` kernels are forked where the system can. A
-    notebook that fails does not stop the others: its entry says state failed, exit_code and error, and the manifest's exit_code
-    is the highest of all; when none succeeds nothing in `out`/<quarter> changes. With `only`, the other notebooks' results of
-    an earlier run stay when inputs, code, day and libraries are the same; with `resume`, so do those of the notebooks asked for
-    when their parameters are the same, too, even when that run was killed. A run of other data or of another day is there
-    already: UsageError, unless `replace`. Raises UsageError and DataRefused before anything runs or is written, Locked when
-    another run works on the quarter, CannotWrite when `out` cannot be written, DataRefused when an input changed meanwhile.
+    and `run_timeout` for all, `out` is relative to the repository root, `warm` kernels are forked where the system can.
+
+    A notebook that fails does not stop the others: its entry says state failed, exit_code and error, and the manifest's
+    exit_code is the highest of all. When none succeeds, or with `whole` not all, nothing in `out`/<quarter> changes. With
+    `only`, the other notebooks' results of an earlier run stay when inputs, code, day and libraries are the same; with
+    `resume`, so do those of the notebooks asked for when their parameters are the same, too, even when that run was killed. A
+    run of other data or of another day is there already: UsageError, unless `replace`.
+
+    Raises UsageError and DataRefused before anything runs or is written, Locked when another run works on the quarter,
+    CannotWrite when `out` cannot be written, DataRefused when an input or our own code changed meanwhile.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs", "run", "give at least 1")
@@ -79,7 +83,7 @@ def run(
             journal.bury(place, request.quarter)
             try:
                 this = _Run(request, place, journal.begin(place, name), started, carries=other is None)
-                return this.go(nest, jobs, timeout, run_timeout, resume, progress)
+                return this.go(nest, jobs, timeout, run_timeout, resume=resume, whole=whole, progress=progress)
             except OSError as failure:
                 what = failure.strerror or "cannot write"
                 raise CannotWrite(what, str(folder), "free space or choose another folder") from failure
@@ -93,9 +97,9 @@ def headline(folder: Path, stem: str) -> str:
 
 def _refuse_links(place: Path, folder: Path) -> None:
     """What a run writes stays below `place`."""
-    for path in (folder, place / journal.FOLDER, place / inputs.STORE):
+    for path in (folder, *(folder / name for name in _OURS), place / journal.FOLDER, place / inputs.STORE):
         if path.is_symlink():
-            raise UsageError("the folder is a link to elsewhere", str(path), "remove the link or choose another --out")
+            raise UsageError("it is a link to elsewhere", str(path), "remove the link or choose another --out")
 
 
 def _other_run(folder: Path, request: Request) -> str | None:
@@ -114,7 +118,8 @@ class _Run:
         self.place, self.folder = place, place / request.quarter
         self.read = inputs.files(request)
         self.sources = {stem: inputs.sha256(path) for stem, path in request.notebooks.items()}
-        self.before = journal.read(self.folder / MANIFEST) if carries else {}
+        there = journal.read(self.folder / MANIFEST)
+        self.before, self.known = there if carries else {}, {*there.get("notebooks", {}), *request.notebooks}
         self.manifest: dict[str, Any] = {
             "run": own.name,
             "state": "running",
@@ -128,15 +133,15 @@ class _Run:
             "notebooks": {},
         }
 
-    def go(self, nest: Nest, workers: int | None, timeout: float, limit: float, resume: bool, progress: bool) -> dict[str, Any]:
-        entries = self.manifest["notebooks"]
-        sources = self._carried()  # where the files of each entry are, as folders of the shape of a quarter
-        entries |= {stem: entry for stem, (entry, _) in sources.items()}
+    def go(
+        self, nest: Nest, workers: int | None, timeout: float, limit: float, resume: bool, whole: bool, progress: bool
+    ) -> dict[str, Any]:
         taken = self._resumed() if resume else {}
-        sources |= taken
-        entries |= {stem: entry for stem, (entry, _) in taken.items()}
+        sources = {**self._carried(), **taken}  # where the files of each entry are, as folders of the shape of a quarter
+        entries = self.manifest["notebooks"]
+        entries |= {stem: entry for stem, (entry, _) in sources.items()}
         self.manifest["resumed"] = sorted(taken)
-        self.manifest["dropped"] = sorted({*self.before.get("notebooks", {})} - {*entries, *self.request.notebooks})
+        self.manifest["dropped"] = sorted(self.known - {*entries, *self.request.notebooks})
         planned = [
             Job(stem, path, self.own / "work" / stem, self.request.parameters[stem], timeout)
             for stem, path in self.request.notebooks.items()
@@ -152,10 +157,9 @@ class _Run:
                 entries[job.stem] = self._settled(job, outcome)
                 self._note()
             self._refuse_changed()
-            self._finish([stem for stem in self.request.notebooks], sources)
+            self._finish(list(self.request.notebooks), sources, whole)
         except BaseException as failure:
-            self.manifest["state"] = "failed"
-            self.manifest["exit_code"] = 130 if isinstance(failure, KeyboardInterrupt) else getattr(failure, "exit_code", 1)
+            self.manifest["state"], self.manifest["exit_code"] = "failed", _exit_code(failure)
             self._end(keep_work=not isinstance(failure, RevopsError))
             raise
         return self.manifest
@@ -183,7 +187,8 @@ class _Run:
         """Whether an earlier entry answers what is asked now."""
         if entry["state"] != "ok" or entry["sha256"] != self.sources.get(stem):
             return False
-        return bool(entry["parameters"] == dict(self.request.parameters[stem]))
+        asked = dict(self.request.parameters[stem])
+        return bool(entry["parameters"] in (asked, masking.masked(asked)))
 
     def _same(self, manifest: Mapping[str, Any]) -> bool:
         return all(manifest.get(key) == self.manifest[key] for key in _SAME)
@@ -201,9 +206,10 @@ class _Run:
         if outcome.error is None:
             return {**entry, "results": {name: inputs.sha256(path) for name, path in job.made().items()}}
         log = self.own / f"{job.stem}.log"
-        for source, kept in ((job.executed, f"{job.stem}.failed-{self.own.name}.ipynb"), (job.log, log.name)):
-            if source.exists():
-                source.replace(self.own / kept)
+        if job.executed.exists():
+            job.executed.replace(self.own / f"{job.stem}.failed-{self.own.name}.ipynb")
+        if job.log.exists():  # of a notebook that was cut off nobody has covered the secrets yet
+            disk.write_text(log, masking.masked(job.log.read_text(encoding="utf-8", errors="replace")))
         shutil.rmtree(job.folder, ignore_errors=True)
         shown = log.relative_to(ROOT) if log.is_relative_to(ROOT) else log
         error = outcome.error
@@ -213,11 +219,12 @@ class _Run:
         now = inputs.hashes({**inputs.files(self.request), **self.request.notebooks})
         then = {**self.manifest["inputs"], **self.sources}
         changed = [name for name in {**now, **then} if now.get(name) != then.get(name)]
+        changed += ["the code of revops_lib"] if inputs.code() != self.manifest["code"] else []
         if changed:
             raise DataRefused("the data changed while the run read it", ", ".join(changed[:3]), "run again; nothing was kept")
 
-    def _finish(self, asked: list[str], sources: Mapping[str, tuple[dict[str, Any], Path]]) -> None:
-        """Put the quarter in its place, when anything in it is good; close the manifest."""
+    def _finish(self, asked: list[str], sources: Mapping[str, tuple[dict[str, Any], Path]], whole: bool) -> None:
+        """Put the quarter in its place, when anything in it is good, or all of it if it shall be whole; close the manifest."""
         entries = self.manifest["notebooks"]
         self.manifest["notebooks"] = entries = {stem: entries[stem] for stem in sorted(entries)}
         self.manifest["exit_code"] = max(entries[stem]["exit_code"] for stem in asked)
@@ -225,7 +232,8 @@ class _Run:
         ended = dt.datetime.now(dt.UTC)
         self.manifest["ended"] = ended.isoformat()
         self.manifest["seconds"] = round((ended - self.started).total_seconds(), 3)
-        if any(entries[stem]["state"] == "ok" for stem in asked):
+        good = [stem for stem in asked if entries[stem]["state"] == "ok"]
+        if good == asked or (good and not whole):
             notebooks = [(entries[stem]["sha256"], path) for stem, path in self.request.notebooks.items()]
             inputs.keep(self.place, [*((self.manifest["inputs"][name], path) for name, path in self.read.items()), *notebooks])
             stage = self.own / "stage"
@@ -236,7 +244,8 @@ class _Run:
 
     def _stage(self, stage: Path, sources: Mapping[str, tuple[dict[str, Any], Path]]) -> None:
         """The new quarter as a folder: what was made now, what is carried over, what others have put there."""
-        (stage / "results").mkdir(parents=True)
+        stage.mkdir(mode=self.folder.stat().st_mode & 0o777 if self.folder.exists() else 0o700)  # notebooks show pay
+        (stage / "results").mkdir()
         entries, fresh = self.manifest["notebooks"], {job.name: job for job in (self.own / "work").iterdir()}
         for stem, entry in entries.items():
             if stem in sources:
@@ -245,9 +254,8 @@ class _Run:
                 _take(stem, fresh[stem], stage)
             elif self.before:  # its earlier good files stay
                 _take(stem, self.folder, stage)
-        for path in self.folder.iterdir() if self.folder.exists() else ():
-            if path.name not in _OURS and path.suffix != ".ipynb" and not path.is_symlink():
-                inputs.link(path, stage / path.name)
+        for path in self._of_others():
+            inputs.link(path, stage / path.relative_to(self.folder))
         good = [stem for stem, entry in entries.items() if entry["state"] == "ok"]
         merge_recommendations(stage / "results", good)
         label = self.request.folder.name if Path(self.request.data).is_absolute() else self.request.data
@@ -262,6 +270,15 @@ class _Run:
         publish(stage, self.own / "work", about, self.request.published, states, used)
         journal.write(stage / MANIFEST, self.manifest)
 
+    def _of_others(self) -> Iterator[Path]:
+        """What somebody else has put into the quarter's folder, or among its results."""
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            if path.name not in _OURS and not (path.suffix == ".ipynb" and path.stem in self.known):
+                yield path
+        for path in (self.folder / "results").iterdir() if (self.folder / "results").exists() else ():
+            if path.name != "recommendations.parquet" and path.name.split(".")[0] not in self.known:
+                yield path
+
     def _note(self) -> None:
         journal.write(self.own / MANIFEST, self.manifest)
 
@@ -272,6 +289,13 @@ class _Run:
             shutil.rmtree(self.own / left, ignore_errors=True)
         self._note()
         journal.beat(self.place, self.manifest)
+
+
+def _exit_code(failure: BaseException) -> int:
+    """What the command will end with."""
+    if isinstance(failure, OSError):
+        return CannotWrite.exit_code
+    return 130 if isinstance(failure, KeyboardInterrupt) else getattr(failure, "exit_code", 1)
 
 
 def _is_there(stem: str, entry: Mapping[str, Any], folder: Path) -> bool:

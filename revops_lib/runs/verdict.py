@@ -16,8 +16,7 @@ from typing import Any
 
 from ..errors import NotebookFailed
 
-RESULT_COLUMNS = ("quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level")
-RECOMMENDATION_COLUMNS = ("topic", "finding", "action", "expected_amount", "low", "high", "owner")
+KINDS = (".json", ".parquet", ".png")
 _JSON_KEYS = ("stem", "question", "headline", "notes", "stamp", "tables", "figures", "recommendations")
 _SHOWN = {"tables": {"caption", "columns", "rows"}, "figures": {"alt", "caption"}}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -45,17 +44,21 @@ def _faulty_results(stem: str, results: Path, parameters: Mapping[str, Any]) -> 
     import pyarrow
     import pyarrow.parquet
 
+    from ..report import ADVICE_COLUMNS, RESULT_COLUMNS  # not above: a kernel forked from here would have them imported
+
     names = {path.name for path in results.iterdir()}
     for name in sorted(names):
         if not name.startswith(f"{stem}."):
             return f"{name} is not a result of this notebook"
-    columns = {f"{stem}.parquet": RESULT_COLUMNS, f"{stem}.recommendations.parquet": RECOMMENDATION_COLUMNS}
+        if not name.endswith(KINDS) or not (results / name).is_file() or (results / name).is_symlink():
+            return f"{name} is none of the files that results are ({', '.join(KINDS)})"
+    columns = {f"{stem}.parquet": RESULT_COLUMNS, f"{stem}.recommendations.parquet": ADVICE_COLUMNS}
     for name in (f"{stem}.json", f"{stem}.parquet"):
         if name not in names:
             return f"{name} was not written"
     try:
         for name, expected in columns.items():
-            if name in names and tuple(pyarrow.parquet.read_schema(results / name).names) != expected:
+            if name in names and pyarrow.parquet.read_schema(results / name).names != expected:
                 return f"{name} has other columns than {', '.join(expected)}"
         content = json.loads((results / f"{stem}.json").read_text(encoding="utf-8"))
         for key in _JSON_KEYS:

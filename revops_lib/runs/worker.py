@@ -65,15 +65,16 @@ def _work(job: Job, is_warm: bool) -> None:
     os.environ[processes.JOB] = f"{os.environ[processes.RUN]}/{job.stem}"
     if job.parameters:
         os.environ["REVOPS_RESULTS"], os.environ["REVOPS_PRIVATE"] = str(job.results), str(job.private)
-    session = None
-    if is_warm:
-        from . import warm
-
-        session = warm.plant().pid
+    processes.adopt_orphans()
     try:
+        if is_warm:
+            from . import warm
+
+            warm.plant()
         outcome = _execute(job)
     finally:
-        processes.end(processes.JOB, os.environ[processes.JOB], session)
+        processes.end_below()
+        processes.end(processes.JOB, os.environ[processes.JOB])
     outcome.write(job.outcome)
 
 
@@ -197,12 +198,18 @@ def _secret_in_results(job: Job) -> NotebookFailed | None:
         return None
     import pyarrow.parquet
 
-    for path in sorted(job.results.glob("*.parquet")):
-        table = pyarrow.parquet.read_table(path)
-        for name in table.column_names:
-            if variable := masking.named_in("\n".join(map(str, {name, *table[name].to_pylist()}))):
-                what = f"column {masking.masked(name)} holds the secret of {variable}"
-                return NotebookFailed(what, f"notebook {job.stem}, {path.name}", "leave it out of the results")
+    for name, path in job.made().items():
+        where, texts = f"notebook {job.stem}, {masking.masked(name)}", [("its name", name)]
+        if path.suffix == ".parquet":
+            try:
+                table = pyarrow.parquet.read_table(path)
+            except (pyarrow.ArrowException, OSError) as failure:
+                return NotebookFailed(f"the file cannot be read: {line(failure)}", where, "write it again")
+            columns = zip(table.column_names, table.columns, strict=True)
+            texts += [(f"column {column}", "\n".join(map(str, [column, *values.to_pylist()]))) for column, values in columns]
+        for what, text in texts:
+            if variable := masking.named_in(text):
+                return NotebookFailed(f"{what} holds the secret of {variable}", where, "leave it out of the results")
     return None
 
 
