@@ -2,6 +2,7 @@
 
 errors       failures that say what, where and what to do, with the exit code they end with
 disk         files that are there whole or as they were  masking     secrets, covered
+allowlist    what of a run may appear on the site
 privacy      who may see what, pseudonyms
 tables       what each canonical table and column means, and how a dataset lies on disk
 periods      fiscal quarters, days, instants            money       exact amounts

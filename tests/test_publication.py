@@ -14,13 +14,14 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revops_lib import bottlenecks, report
-from revops_lib.runs.disclosure import SMALLEST_GROUP, Groups, derivable, hide
+from revops_lib import allowlist, bottlenecks, report, runs
+from revops_lib.errors import UsageError
+from revops_lib.runs.disclosure import SMALLEST_GROUP, TOTALS, Groups, hide
 from revops_lib.runs.publication import publish
 from revops_lib.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
-REPORTS = yaml.safe_load((ROOT / "playbook" / "reports.yml").read_text(encoding="utf-8"))
+REPORTS = allowlist.read(ROOT / "playbook" / "reports.yml")
 
 
 def groups(name: str, counts: dict[Any, int], keys: list[str]) -> Groups:
@@ -35,6 +36,45 @@ def shown(table: Groups) -> dict[str, int | None]:
     return {
         "/".join(table.frame[table.keys].iloc[row]): None if row in table.hidden else n for row, n in enumerate(table.counts)
     }
+
+
+def derivable(tables: list[Groups]) -> list[tuple[str, int]]:
+    """The plain twin: hidden rows that a reader works out who knows every sum, by solving equations and by comparing tables."""
+    found = {(table.name, row) for table in tables for row in _solved(table)}
+    for table, other in itertools.permutations(tables, 2):
+        for row in table.hidden if table.counts else ():
+            about = [
+                at for at, names in enumerate(other.names) if names and (names <= table.names[row] or names >= table.names[row])
+            ]
+            shown = other.frame.iloc[[at for at in about if at not in other.hidden]]
+            if about and len(shown) == len(about) and table.counts[row] in shown.select_dtypes("integer").sum().tolist():
+                found.add((table.name, row))
+    return sorted(found)
+
+
+def _solved(table: Groups) -> set[int]:
+    """Of one table: one equation per name and one for all."""
+    names = [tuple(table.frame[table.keys].astype(str).iloc[row]) for row in range(len(table.frame))]
+    rows = [row for row, name in enumerate(names) if not set(name) & TOTALS]
+    lines = [rows] + [
+        [row for row in rows if names[row][at] == part]
+        for at in range(len(table.keys))
+        for part in {names[row][at] for row in rows}
+    ]
+    lines = [line for line in lines if len(line) > 1]
+    hidden = [row for row in rows if row in table.hidden]
+    if not lines or len(hidden) == len(rows):
+        return set()
+    equations = np.array([[float(row in line) for row in hidden] for line in lines]).reshape(len(lines), len(hidden))
+    rank = np.linalg.matrix_rank(equations) if hidden else 0
+    found = {
+        row for at, row in enumerate(hidden) if np.linalg.matrix_rank(np.vstack([equations, np.eye(len(hidden))[at]])) == rank
+    }
+    for line in lines:
+        unseen = [row for row in line if row in table.hidden]
+        if table.counts and len(unseen) < len(line) and sum(table.counts[row] for row in unseen) < SMALLEST_GROUP:
+            found |= set(unseen)
+    return found
 
 
 # --- which rows are hidden ------------------------------------------------------------------------------------------
@@ -108,24 +148,32 @@ two_names = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
 @settings(deadline=None, max_examples=80)
 @given(st.one_of(one_name, two_names))
 def test_no_reader_who_knows_every_sum_works_out_a_hidden_count(counts: dict[tuple[str, ...], int]) -> None:
-    """The plain twin: a reader writes one equation per name and solves them."""
     table = groups("t", counts, [f"key{i}" for i in range(len(next(iter(counts))))])
     hide([table])
-    names = list(counts)
-    hidden = [names[row] for row in sorted(table.hidden)]
-    assert {name for name, count in counts.items() if 0 < count < SMALLEST_GROUP} <= set(hidden)
-    lines = [names] + [
-        [name for name in names if name[at] == part] for at in range(len(names[0])) for part in {n[at] for n in names}
-    ]
-    lines = [line for line in lines if len(line) > 1]
-    equations = np.array([[float(name in line) for name in hidden] for line in lines]).reshape(len(lines), len(hidden))
-    for at in range(len(hidden) if len(hidden) < len(names) else 0):
-        asked = np.eye(len(hidden))[at]
-        solvable = np.linalg.matrix_rank(np.vstack([equations, asked])) == np.linalg.matrix_rank(equations) if lines else False
-        assert not solvable, hidden[at]
-    for line in lines:
-        unseen = [counts[name] for name in line if name in hidden]
-        assert not unseen or len(unseen) == len(line) or sum(unseen) >= SMALLEST_GROUP
+    assert {row for row, count in enumerate(counts.values()) if 0 < count < SMALLEST_GROUP} <= table.hidden
+    assert derivable([table]) == []
+
+
+@pytest.mark.parametrize(
+    ("won", "n_open", "quarters", "expected"),
+    [
+        (40, 30, 8, set()),
+        (40, 30, 3, set()),  # past quarters are not a group
+        (1, 30, 8, {"won to date", "open pipeline", "yet to be created"}),  # one deal; the total minus the rest would give it
+        (40, 3, 2, {"won to date", "open pipeline", "yet to be created"}),
+        (0, 30, 2, set()),
+    ],
+)
+def test_few_deals_of_a_forecast_are_hidden_and_few_quarters_are_not(
+    won: int, n_open: int, quarters: int, expected: set[str]
+) -> None:
+    parts = {"won to date": won, "open pipeline": n_open, "yet to be created": quarters, "total": quarters}
+    baselines = {"CRM stage probability": quarters, "Last quarter again": quarters}
+    counts = {("2026Q3", part): n for part, n in {**parts, **baselines}.items()}
+    table = groups("forecast.outlook", counts, ["quarter", "part"])
+    hide([table])
+    assert {part for row, (_, part) in enumerate(counts) if row in table.hidden} == expected
+    assert derivable([table]) == []
 
 
 @pytest.mark.parametrize(
@@ -153,11 +201,16 @@ def test_the_tables_of_a_young_company_give_no_small_group_away(quarter: str, da
 # --- what is laid down in public/ -----------------------------------------------------------------------------------
 
 
+def allow(tmp_path: Path, **topics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A list of what may be published, as it is read."""
+    (tmp_path / "reports.yml").write_text(yaml.safe_dump(topics, sort_keys=False), encoding="utf-8")
+    return allowlist.read(tmp_path / "reports.yml")
+
+
 def published(tmp_path: Path, wins: pd.DataFrame, entry: dict[str, Any] | None = None, **content: Any) -> dict[str, Any]:
     """The topic in report.json of a run whose one notebook left `wins` and `pace`, with a picture of each and of `curve`."""
     results = tmp_path / "results"
     results.mkdir()
-    (tmp_path / "work").mkdir()
     wins.to_parquet(results / "deals.wins.parquet", index=False)
     pace = pd.DataFrame({"stage": ["Talk", "Sign"], "days": [10.5, 20.5]})
     pace.to_parquet(results / "deals.pace.parquet", index=False)
@@ -176,8 +229,8 @@ def published(tmp_path: Path, wins: pd.DataFrame, entry: dict[str, Any] | None =
         "recommendations": True,
         "counted": {"wins": "n"},
     }
-    entry = {**allowed, **(entry or {})}
-    publish(tmp_path, tmp_path / "work", {"quarter": "2026Q3"}, {"deals": entry}, {"deals": "ok"}, {"deals": {}})
+    listed = allow(tmp_path, deals={**allowed, **(entry or {})})
+    publish(tmp_path, {"quarter": "2026Q3"}, listed, {"deals": "ok"}, {"deals": {}})
     text = (tmp_path / "public" / "report.json").read_text(encoding="utf-8")
     topic: dict[str, Any] = json.loads(text)["reports"][0]
     assert sorted(path.name for path in (tmp_path / "public").glob("*.png")) == sorted(f["file"] for f in topic["figures"])
@@ -227,7 +280,6 @@ def test_the_row_that_says_how_many_more_there_are_stays(tmp_path: Path) -> None
 
 def test_what_one_topic_hides_no_other_topic_shows(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
-    (tmp_path / "work").mkdir()
     for stem, frame in {
         "deals": SMALL,
         "pay": pd.DataFrame({"team": ["Small", "Large", "Public"], "closed": [41, 31, 4]}),
@@ -237,18 +289,80 @@ def test_what_one_topic_hides_no_other_topic_shows(tmp_path: Path) -> None:
         table = {"caption": "wins", "columns": list(shown.columns), "rows": shown.to_numpy().tolist()}
         left = {"question": "?", "headline": "Well.", "notes": [], "stamp": {}, "recommendations": [], "figures": {}}
         (tmp_path / "results" / f"{stem}.json").write_text(json.dumps({**left, "tables": {"wins": table}}), encoding="utf-8")
-    allowed = {"deals": {"title": "x", "tables": ["wins"], "counted": {"wins": "n"}}, "pay": {"title": "y", "tables": ["wins"]}}
-    publish(tmp_path, tmp_path / "work", {}, allowed, dict.fromkeys(allowed, "ok"), {})
+    deals, pay = {"title": "x", "tables": ["wins"], "counted": {"wins": "n"}}, {"title": "y", "tables": ["wins"]}
+    allowed = allow(tmp_path, deals=deals, pay=pay)
+    publish(tmp_path, {}, allowed, dict.fromkeys(allowed, "ok"), {})
     topics = json.loads((tmp_path / "public" / "report.json").read_text(encoding="utf-8"))["reports"]
     assert topics[1]["tables"][0]["rows"][2] == ["Public", "not shown"]
 
 
 def test_the_playbook_counts_every_table_with_groups() -> None:
     """Which is left uncounted is about the company, a plan or a table, not about groups of persons or deals."""
-    uncounted = {stem: set(entry["tables"]) - set(entry.get("counted", {})) for stem, entry in REPORTS.items()}
+    uncounted = {stem: set(entry["tables"]) - set(entry["counted"]) for stem, entry in REPORTS.items()}
     assert uncounted == {
         "quality": {"fitness", "freshness", "reconciliation"},
-        "forecast": {"outlook", "accuracy", "backtest"},
+        "forecast": {"accuracy", "backtest"},
         "bottlenecks": set(),
         "compensation": {"plan"},
     }
+
+
+def test_early_in_a_quarter_one_deal_and_one_persons_pay_are_not_published(tmp_path: Path) -> None:
+    manifest = runs.run(
+        "2026Q3", as_of="2026-07-13", only=["forecast", "compensation"], data=Path("data/sample"), out=tmp_path, progress=False
+    )
+    assert manifest["exit_code"] == 0
+    outlook = pd.read_parquet(tmp_path / "2026Q3" / "results" / "forecast.outlook.parquet").set_index("part")
+    assert outlook.loc["won to date", "n"] == 1
+    public = tmp_path / "2026Q3" / "public"
+    text = (public / "report.json").read_text(encoding="utf-8")
+    topics = {topic["stem"]: topic for topic in json.loads(text)["reports"]}
+    assert set(topics) == {"forecast"}  # what a plan costs by today minus what it cost by yesterday is one person's pay
+    assert f"{outlook.loc['won to date', 'value']:,.0f}" not in text and "expected, between" in topics["forecast"]["headline"]
+    rows = {row[1]: row[2] for row in topics["forecast"]["tables"][0]["rows"]}
+    assert rows["won to date"] == "fewer than five" and rows["total"] == f"{outlook.loc['total', 'low']:,.0f}"
+    assert sorted(path.name for path in public.iterdir()) == ["forecast.backtest.png", "report.json"]
+
+
+@pytest.mark.parametrize(
+    ("day", "stems"), [("2026-09-29", ["quality"]), ("2026-09-30", ["quality", "compensation"]), ("2026-10-01", ["quality"])]
+)
+def test_what_needs_a_finished_quarter_is_published_as_of_its_last_day_only(tmp_path: Path, day: str, stems: list[str]) -> None:
+    allow(tmp_path, quality={"title": "x"}, compensation={"title": "y", "finished": True})
+    request = runs.resolve("2026Q3", data=Path("data/sample"), as_of=day, reports=tmp_path / "reports.yml")
+    assert list(request.published) == stems
+
+
+# --- the list of what may be published ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("[]", "has no title"),
+        ("{tables: []}", "has no title"),
+        ("{title: 1}", "title of deals is not a str"),
+        ("{title: x, tabels: []}", "did you mean tables"),
+        ("{title: x, tables: [1]}", "tables of deals is not a list"),
+        ("{title: x, finished: 1}", "finished of deals is not a bool"),
+        ("{title: x, audience: nobody}", "valid: everyone, internal"),
+        ("{title: x, tables: [wins], counted: [wins]}", "counted of deals is not a dict"),
+        ("{title: x, tables: [wins], counted: {wins: [n]}}", "a column per table"),
+        ("{title: x, tables: [wins], counted: {wims: n}}", "did you mean wins"),
+        ("{title: x, tables: [wins], personal: [wims]}", "did you mean wins"),
+        ("{title: x, tables: [wins], grouped: {wims: [segment]}}", "did you mean wins"),
+        ("{title: x, tables: [wins], grouped: {wins: segment}}", "groups per table"),
+        ("{title: x, title: y}", "written twice"),
+    ],
+)
+def test_a_faulty_entry_is_refused(tmp_path: Path, entry: str, said: str) -> None:
+    (tmp_path / "reports.yml").write_text(f"deals: {entry}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=said):
+        allowlist.read(tmp_path / "reports.yml")
+
+
+@pytest.mark.parametrize("stem", ["Deals", "1", "a-b", "../x"])
+def test_a_topic_that_is_no_notebook_is_refused(tmp_path: Path, stem: str) -> None:
+    (tmp_path / "reports.yml").write_text(f"{stem}: {{title: x}}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="not a notebook's name"):
+        allowlist.read(tmp_path / "reports.yml")

@@ -10,7 +10,7 @@ FLOORS = {
     **dict.fromkeys(["errors"], 0),
     **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "duplicates"], 1),
     **dict.fromkeys(["sources", "sample"], 2),
-    "snapshot": 3,
+    **dict.fromkeys(["snapshot", "allowlist"], 3),
     **dict.fromkeys(["quality", "forecast", "bottlenecks", "compensation"], 4),
     **dict.fromkeys(["charts", "report"], 5),
     **dict.fromkeys(["runs", "site", "doctor", "spreadsheets"], 6),

@@ -191,7 +191,7 @@ def test_time_grows_with_the_site_and_not_with_the_values(scanned: Scanned) -> N
         ("call +33 (0)6 12 34 56 78", "a phone number"),
         ("call 06.12.34.56.78 now", "a phone number"),
         ("call +44 20 7946 0958", "a phone number"),
-        ("in /home/anna/export", "a folder of a person's machine"),
+        ("in /" + "home/anna/export", "a folder of a person's machine"),
         (r"in C:\Users\anna", "a folder of a person's machine"),
         ("Traceback (most recent call last):", "a traceback"),
         ('<div class="tag_injected-parameters">', "a notebook's injected parameters"),
@@ -212,6 +212,8 @@ def test_secrets_and_addresses_are_found_by_their_look(scanned: Scanned, text: s
         "the homepage /homes and user@home",
         "+12 % and −3.5, n=12345678901234567890",
         "ratio 58.1% (47.3% to 71.3%)",
+        "fingerprint ab0612345678",
+        "fingerprint 0612345678ab",
     ],
 )
 def test_what_only_looks_a_little_like_it_is_not(scanned: Scanned, text: str) -> None:
@@ -295,7 +297,7 @@ def test_what_a_browser_would_run_or_fetch(scanned: Scanned, content: str, what:
         ("x.svg", "<s:svg xmlns:s='x'><s:script>alert(1)</s:script></s:svg>"),
         ("x.svg", "<svg><a xlink:href='javascript:alert(1)'/></svg>"),
         ("x.svg", "<?xml-stylesheet href='javascript:alert(1)'?><svg/>"),
-        ("objects.inv", "# using zlib.\nbroken /home/anna"),
+        ("objects.inv", "# using zlib.\nbroken /" + "home/anna"),
         ("x.svg", "<!DOCTYPE svg [<!ENTITY x 'y'>]><svg/>"),
         ("x.css", "body { background: url('https://tracker.example/x.png') }"),
         ("x.js", "alert(1)"),
@@ -434,13 +436,18 @@ def test_a_build_that_would_tell_a_name_or_a_secret_leaves_the_old_site(
     built, _, _ = published
     file = built.parent / "runs/2026Q3/public/report.json"
     told = json.loads(file.read_text(encoding="utf-8"))
-    told["reports"][0]["headline"] = f"Ask Quorvex Hälde004 of Blixwort & Söhne 0007, {TOKEN}"
+    told["reports"][0]["headline"] = f"Ask Quorvex Hälde004 of Blixwort & Söhne 0007 about Zindrapp 0009 – Rollout, {TOKEN}"
     file.write_text(json.dumps(told), encoding="utf-8")
     monkeypatch.setenv("CRM_TOKEN", TOKEN)
     before = (built / "index.html").read_bytes()
     assert cli.main(["site", "--runs", str(built.parent / "runs"), "--to", str(built)]) == 10
     said = capsys.readouterr().err
-    for reason in ("the name of reps R", "the name of accounts A", "the secret CRM_TOKEN of the environment"):
+    for reason in (
+        "the name of reps R",
+        "the name of accounts A",
+        "the name of opportunities ",
+        "the secret CRM_TOKEN of the environment",
+    ):
         assert f"reports/2026Q3/{told['reports'][0]['stem']}.html: {reason}" in said
     assert "Quorvex" not in said and TOKEN not in said and (built / "index.html").read_bytes() == before
 
@@ -453,6 +460,9 @@ def test_what_is_not_looked_for_is_said(tmp_path: Path) -> None:
         "accounts": pd.DataFrame(
             {"account_id": ["A1", "A2", "A3"], "name": ["Spain", "Forecast", "Blixwort"], "country": ["Spain"] * 3}
         ),
+        "opportunities": pd.DataFrame(
+            {"opportunity_id": ["1", "2", "3"], "name": ["Forecast", "Upsell", "Zindrapp rollout"], "type": ["upsell"] * 3}
+        ),
     }
     dataset = json.loads((ROOT / "data" / "sample" / "dataset.json").read_text(encoding="utf-8"))
     tables.write(tmp_path / "data", {name: tables.conform(name, frame) for name, frame in frames.items()}, dataset)
@@ -462,6 +472,6 @@ def test_what_is_not_looked_for_is_said(tmp_path: Path) -> None:
         (tmp_path / "runs" / quarter).mkdir(parents=True)
         (tmp_path / "runs" / quarter / "manifest.json").write_text(json.dumps({"data": data}), encoding="utf-8")
     values, said = personal(tmp_path / "runs", ["2026Q3", "2026Q2"], playbook=tmp_path / "playbook")
-    assert {value.text for value in values} == {"Quorvex Hälde", "Blixwort"}
+    assert {value.text for value in values} == {"Quorvex Hälde", "Blixwort", "Zindrapp rollout"}
     assert said[0] == "the names in the data of 2026Q2 were not looked for: the dataset is not here"
-    assert said[1].startswith("3 names were not looked for")
+    assert said[1].startswith("4 names were not looked for")

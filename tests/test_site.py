@@ -75,7 +75,16 @@ HOSTILE = [
     "<!--><script>window.canary=1</script>-->",
 ]
 INTERNAL = "xyzzyinternalonly"
-CANARIES = ["canarytable", "canaryfigure", "canarytopic", "canaryadvice", "canaryresult", "canaryreport", INTERNAL]
+CANARIES = [
+    "canarytable",
+    "canaryfigure",
+    "canarytopic",
+    "canaryadvice",
+    "canaryresult",
+    "canaryreport",
+    "canarypicture",
+    INTERNAL,
+]
 RAN = (
     "<script>window.canary=1</script>",
     "<a href='javascript:window.canary=1'>x</a>",
@@ -125,8 +134,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     playbook = shutil.copytree(ROOT / "playbook", place / "playbook")
     (playbook / "methods").mkdir(exist_ok=True)
     (playbook / "methods" / "forecast.md").write_text("# How the forecast is computed\n\nText.\n", encoding="utf-8")
-    (playbook / "battlecards.md").write_text(f"---\naudience: internal\n---\n# Battlecards\n\n{INTERNAL}\n", encoding="utf-8")
-    (playbook / "glossary.md").write_text("# Glossary\n\n<b id=typed>x</b>\n\n<hr id=typed>\n", encoding="utf-8")
+    shown = "![rival](_static/canarypicture.png) ![rival](pictures/map.png)"
+    inside = f"---\naudience: internal\n---\n# Battlecards\n\n{INTERNAL} {shown}\n"
+    (playbook / "battlecards.md").write_text(inside, encoding="utf-8")
+    drawn = "![a](_static/a-open.png) ![b](/_static/b.png) ![map](./map.png)"
+    written = f"# Glossary\n\n<b id=typed>x</b>\n\n<hr id=typed>\n\n{drawn}\n"
+    (playbook / "glossary.md").write_text(written, encoding="utf-8")
+    (playbook / "pictures").mkdir()
+    for name in ("_static/canarypicture.png", "_static/open.png", "_static/a-open.png", "_static/b.png"):
+        write_png(playbook / name)
+    for name in ("map.png", "pictures/map.png"):
+        write_png(playbook / name)
     toc = yaml.safe_load((playbook / "_toc.yml").read_text(encoding="utf-8"))
     toc["parts"][0]["chapters"].append({"file": "battlecards"})
     allowed = yaml.safe_load((playbook / "reports.yml").read_text(encoding="utf-8"))
@@ -335,6 +353,12 @@ def test_only_what_is_listed_appears(built: Path) -> None:
     assert not (built / "battlecards.html").exists()
 
 
+def test_pictures_of_pages_for_the_inside_are_left_out(built: Path) -> None:
+    there = {path.name for path in built.rglob("*.png")}
+    assert {"a-open.png", "b.png", "map.png"} <= there and "open.png" not in there
+    assert len(list(built.rglob("map*.png"))) == 1  # the glossary's, not the one in `pictures` that only an internal page names
+
+
 def test_a_report_for_the_inside_is_neither_shown_nor_mentioned(built: Path) -> None:
     assert not (built / "reports/2026Q3/quality.html").exists()
     for file in ("index.html", "reports/index.html", "reports/2026Q3/index.html", "searchindex.js"):
@@ -469,15 +493,15 @@ def test_without_a_run_the_site_says_so_and_replaces_the_old_one(tiny: Path, tmp
 
 
 def test_a_quarter_is_shown_alone_and_the_internal_site_has_internal_pages(tiny: Path, tmp_path: Path) -> None:
-    (tiny / "battlecards.md").write_text("---\naudience: internal\n---\n# Battlecards\n\nText.\n", encoding="utf-8")
+    inside = "---\naudience: internal\n---\n# Battlecards\n\n![rival](rival.png)\n"
+    (tiny / "battlecards.md").write_text(inside, encoding="utf-8")
+    write_png(tiny / "rival.png")
     for quarter in ("2026Q2", "2026Q3"):
         write_run(tmp_path / "runs", quarter, [topic("quality")])
-    (tiny / "reports.yml").write_text(
-        "quality: {title: Data quality, tables: [], figures: [], recommendations: true, audience: internal}\n", encoding="utf-8"
-    )
+    (tiny / "reports.yml").write_text("quality: {title: Data quality, audience: internal}\n", encoding="utf-8")
     arguments = {"runs": tmp_path / "runs", "to": tmp_path / "site", "audience": "internal", "playbook": tiny}
     to = site.build("2026Q2", **arguments).parent
-    assert (to / "battlecards.html").exists()
+    assert (to / "battlecards.html").exists() and (to / "_images" / "rival.png").exists()
     assert (to / "reports/2026Q2/quality.html").exists() and not (to / "reports/2026Q3").exists()
     first = fingerprint(to)
     site.build("2026Q2", **arguments)
@@ -553,7 +577,7 @@ WHOLE = "title: x, tables: [outlook], figures: [], recommendations: true"
 @pytest.mark.parametrize(
     "entry",
     [
-        "{title: x}",
+        "{tables: []}",
         "[]",
         f"{{{WHOLE}, scores: 1}}",
         f"{{{WHOLE}, audience: nobody}}",

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SMALLEST_GROUP = 5  # people or deals; nothing about fewer is published
-TOTALS = {"company", "all teams"}
+# Rows that are no part of a table's sum: totals, and what a forecast is compared with.
+TOTALS = {"company", "all teams", "total", "CRM stage probability", "Last quarter again"}
+_DEALS = {"won to date", "open pipeline"}  # the parts of a forecast that count deals; the others count past quarters
 
 
 @dataclass
@@ -28,6 +30,10 @@ class Groups:
     frame: pd.DataFrame
     counts: list[int] | None = None
     hidden: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.counts and "part" in self.keys:  # a forecast
+            self.counts = [n if names & _DEALS else 0 for n, names in zip(self.counts, self.names, strict=True)]
 
     @cached_property
     def keys(self) -> list[str]:
@@ -68,12 +74,6 @@ def hide(tables: Sequence[Groups]) -> None:
     while further := _next(tables):
         table, row = further
         table.hidden.add(row)
-
-
-def derivable(tables: Sequence[Groups]) -> list[tuple[str, int]]:
-    """Hidden rows, as table and number, whose count follows from what is published, or which together count below five."""
-    within = [(table.name, row) for table in tables for row in sorted(_exposed(table))]
-    return within + [(table.name, row) for table, row, _, _ in _repeated(tables)]
 
 
 def _next(tables: Sequence[Groups]) -> tuple[Groups, int] | None:

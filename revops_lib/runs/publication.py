@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import disk
 from ..errors import DataRefused
 from .disclosure import SMALLEST_GROUP, TOTALS, Groups, hide, is_few
-from .verdict import RECOMMENDATION_COLUMNS
 
 _AMOUNTS = ("expected_amount", "low", "high")
 TOO_FEW = "Not published: fewer than five people stand behind this number."
@@ -35,9 +33,11 @@ def merge_recommendations(results: Path, stems: Iterable[str]) -> None:
     import pyarrow
     import pyarrow.parquet
 
+    from ..report import ADVICE_COLUMNS
+
     parts = [results / f"{stem}.recommendations.parquet" for stem in sorted(stems)]
     read = [pyarrow.parquet.read_table(part) for part in parts if part.exists()]
-    kinds = {name: pyarrow.float64() if name in _AMOUNTS else pyarrow.string() for name in RECOMMENDATION_COLUMNS}
+    kinds = {name: pyarrow.float64() if name in _AMOUNTS else pyarrow.string() for name in ADVICE_COLUMNS}
     schema = pyarrow.schema(list(kinds.items()))
     try:
         filled = [table.replace_schema_metadata(None).cast(schema) for table in read if table.num_rows]
@@ -46,36 +46,32 @@ def merge_recommendations(results: Path, stems: Iterable[str]) -> None:
         raise DataRefused(
             f"recommendations do not fit together: {failure}", str(results), "write them with report.finish(...)"
         ) from failure
-    target = results / "recommendations.parquet"
-    beside = target.with_suffix(".partial")
-    pyarrow.parquet.write_table(merged, beside)
-    beside.replace(target)
+    pyarrow.parquet.write_table(merged, results / "recommendations.parquet")
 
 
 def publish(
     folder: Path,
-    work: Path,
     about: Mapping[str, Any],
     allowed: Mapping[str, Mapping[str, Any]],
     states: Mapping[str, str],
     parameters: Mapping[str, Mapping[str, Any]],
 ) -> None:
-    """Replace `folder`/public by what `allowed` lists of the notebooks whose state is ok; built in `work` first.
+    """Write into the new folder `folder`/public what `allowed` lists of the notebooks whose state is ok.
 
     `parameters` are those each notebook ran with. `about` opens report.json: quarter, as_of, data, known_until. A listed table
     or figure that a notebook did not make (its source cannot support it) is left out; a listed notebook that failed is named
     under `failed`.
     """
-    results, built, public = folder / "results", work / "public", folder / "public"
-    built.mkdir()
+    results, public = folder / "results", folder / "public"
+    public.mkdir()
     good = {stem: entry for stem, entry in allowed.items() if states.get(stem) == "ok"}
     contents = {stem: json.loads((results / f"{stem}.json").read_text(encoding="utf-8")) for stem in good}
     tables = {stem: _tables(entry, contents[stem], parameters.get(stem, {})) for stem, entry in good.items()}
-    groups = {stem: _groups(stem, tables[stem], entry.get("counted", {}), results) for stem, entry in good.items()}
+    groups = {stem: _groups(stem, tables[stem], entry["counted"], results) for stem, entry in good.items()}
     hide([group for of_topic in groups.values() for group in of_topic.values()])
     reports = [_report(stem, entry, contents[stem], tables[stem], groups[stem]) for stem, entry in good.items()]
     for figure in (figure for topic in reports for figure in topic["figures"]):
-        shutil.copyfile(results / figure["file"], built / figure["file"])
+        shutil.copyfile(results / figure["file"], public / figure["file"])
     stamps: dict[str, Any] = next((content["stamp"] for content in contents.values()), {})
     report = {
         **about,
@@ -85,15 +81,14 @@ def publish(
         "failed": [stem for stem in allowed if states.get(stem) == "failed"],
     }
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
-    (built / "report.json").write_text(text, encoding="utf-8")
-    disk.put(built, public)
+    (public / "report.json").write_text(text, encoding="utf-8")
 
 
 def _tables(entry: Mapping[str, Any], content: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The tables of one notebook that may be published, by name, whatever their rows."""
-    hidden = [*(entry.get("personal", []) if _are_few(content) else [])]
-    hidden += [name for name, groups in entry.get("grouped", {}).items() if parameters.get("by") not in groups]
-    names = [name for name in entry.get("tables", []) if name in content["tables"] and name not in hidden]
+    hidden = [*(entry["personal"] if _are_few(content) else [])]
+    hidden += [name for name, groups in entry["grouped"].items() if parameters.get("by") not in groups]
+    names = [name for name in entry["tables"] if name in content["tables"] and name not in hidden]
     return {name: _only(content["tables"][name], "caption", "columns", "rows") for name in names}
 
 
@@ -123,8 +118,8 @@ def _report(
     """The public part of one notebook's results; keys are copied by name, so that nothing else slips through."""
     small = [group for group in groups.values() if group.hidden]
     tells = _teller(small)
-    figures = [name for name in entry.get("figures", []) if name in content["figures"] and _may_be_drawn(name, groups, small)]
-    advice = [item for item in content["recommendations"] if entry.get("recommendations") and not tells(item["finding"])]
+    figures = [name for name in entry["figures"] if name in content["figures"] and _may_be_drawn(name, groups, small)]
+    advice = [item for item in content["recommendations"] if entry["recommendations"] and not tells(item["finding"])]
     headline = NOT_TOLD if tells(content["headline"]) else content["headline"]
     notes = [f"{name} is not published: its groups cannot be counted." for name in tables if name not in groups]
     return {

@@ -267,7 +267,7 @@ class _Run:
         }
         states = {stem: entry["state"] for stem, entry in entries.items()}
         used = {stem: entry["parameters"] for stem, entry in entries.items()}
-        publish(stage, self.own / "work", about, self.request.published, states, used)
+        publish(stage, about, self.request.published, states, used)
         journal.write(stage / MANIFEST, self.manifest)
 
     def _of_others(self) -> Iterator[Path]:

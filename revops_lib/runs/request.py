@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import masking
+from .. import allowlist, masking
 from ..errors import DataRefused, UsageError, nearest
 from .declared import Parameter, Value, parameters
 
@@ -22,8 +22,6 @@ REPORTS = ROOT / "playbook" / "reports.yml"
 # Every notebook has these; they are set by the run, never by --param.
 GIVEN = ("quarter", "as_of", "data")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
-_ALLOWED = {"title": str, "tables": list, "figures": list, "recommendations": bool, "personal": list, "grouped": dict,
-            "audience": str, "counted": dict}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def resolve(
         dataset,
         {stem: found[stem] for stem in stems},
         _effective(declared, given, params or {}),
-        _published(reports, found),
+        _published(reports, found, is_finished=day == periods.last_day(period)),
     )
 
 
@@ -169,19 +167,13 @@ def _effective(
     return effective
 
 
-def _published(reports: Path, found: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
-    """The allow-list: per stem its title and the tables and figures that may appear on the site."""
-    from .. import sources
+def _published(reports: Path, found: Mapping[str, Path], *, is_finished: bool) -> dict[str, dict[str, Any]]:
+    """The allow-list: per stem its title and the tables and figures that may appear on the site.
 
-    listed = sources.read_yaml(reports)
-    for stem, entry in listed.items():
+    Without the topics that are shown of a finished quarter only: of a running one, two nights would show what a day brought.
+    """
+    listed = allowlist.read(reports)
+    for stem in listed:
         if stem not in found:
-            raise UsageError(f"no notebook {stem!r}", str(reports), nearest(str(stem), found))
-        if not isinstance(entry, dict) or "title" not in entry:
-            raise UsageError(f"{stem} has no title", str(reports), f"give it: {', '.join(_ALLOWED)}")
-        for key, value in entry.items():
-            if key not in _ALLOWED:
-                raise UsageError(f"unknown key {key!r} of {stem}", str(reports), nearest(str(key), _ALLOWED))
-            if type(value) is not _ALLOWED[key] or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
-                raise UsageError(f"{key} of {stem} is not a {_ALLOWED[key].__name__}", str(reports), "see the other entries")
-    return listed
+            raise UsageError(f"no notebook {stem!r}", str(reports), nearest(stem, found))
+    return {stem: entry for stem, entry in listed.items() if is_finished or not entry["finished"]}

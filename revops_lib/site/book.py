@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shutil
 from pathlib import Path
@@ -9,17 +10,14 @@ from typing import Any
 
 import yaml
 
-from .. import tables
+from .. import allowlist, sources, tables
+from ..allowlist import AUDIENCES
 from ..errors import UsageError, nearest
 from . import reports
 
 PLAYBOOK = Path(__file__).resolve().parent.parent.parent / "playbook"
-AUDIENCES = ("everyone", "internal")
-COPIED = {".md", ".png", ".jpg", ".css"}
+PICTURES = {".png", ".jpg"}
 GENERATED = {"reports", "reference"}
-_STEM = re.compile(r"[a-z][a-z0-9_]*")
-_ENTRY = {"title", "tables", "figures", "recommendations"}
-_OPTIONAL = {"personal", "grouped", "audience", "counted"}
 _DICTIONARY = """\
 # Data dictionary
 
@@ -36,17 +34,22 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     Raises UsageError naming the file of the playbook that is missing or wrong and for runs of different datasets,
     DataRefused for a run's report.
     """
-    config = _settings(playbook / "_config.yml")
-    allowed = _for_audience(_allowed(playbook / "reports.yml"), audience)
-    for source in sorted(path for path in playbook.rglob("*") if path.suffix in COPIED and path.is_file()):
+    config = sources.read_yaml(playbook / "_config.yml")
+    allowed = _for_audience(allowlist.read(playbook / "reports.yml"), audience)
+    pictures = []
+    for source in sorted(path for path in playbook.rglob("*") if path.suffix in {".md", ".css", *PICTURES} and path.is_file()):
         path = source.relative_to(playbook)
         if path.parts[0] in GENERATED:
             continue
         (book / path).parent.mkdir(parents=True, exist_ok=True)
-        if source.suffix != ".md":
+        if source.suffix in PICTURES:
+            pictures.append(path)
+        elif source.suffix == ".css":
             shutil.copyfile(source, book / path)
         elif (text := _page(source, audience, is_home=path.as_posix() == "index.md")) is not None:
             _write(book / path, text)
+    for path in _named(pictures, book):
+        shutil.copyfile(playbook / path, book / path)
     if not (book / "index.md").exists():
         raise UsageError("the playbook has no index.md for everyone", str(playbook), "name the playbook's folder")
     published = [reports.publish(book, quarter, runs / quarter / "public", allowed) for quarter in quarters]
@@ -58,6 +61,19 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))
     _write(book / "_config.yml", yaml.safe_dump(config))
     _write(book / "docutils.conf", "[general]\nraw_enabled: no\n")  # no page can carry raw HTML
+
+
+def _named(pictures: list[Path], book: Path) -> list[Path]:
+    """The pictures that a page or a style of this book names: the others may belong to pages that are not for its readers."""
+    texts = {file.relative_to(book): file.read_text(encoding="utf-8") for file in book.rglob("*") if file.is_file()}
+    return [picture for picture in pictures if any(_names(text, file, picture) for file, text in texts.items())]
+
+
+def _names(text: str, file: Path, picture: Path) -> bool:
+    """Whether a text names a picture by its way from the text's own place or from the top of the book."""
+    way = posixpath.relpath(picture.as_posix(), file.parent.as_posix())
+    ways = "|".join(re.escape(one) for one in (way, f"./{way}", f"/{picture.as_posix()}"))
+    return re.search(rf"(?<![\w./-])(?:{ways})(?![\w-])", text) is not None
 
 
 def _refuse_mixed(published: list[dict[str, Any]], runs: Path) -> None:
@@ -76,36 +92,9 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _settings(path: Path) -> dict[str, Any]:
-    """A YAML file of the playbook that holds a mapping."""
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as failure:
-        raise UsageError(f"cannot read the file: {failure}", str(path), "correct or restore it") from failure
-    if not isinstance(settings, dict):
-        raise UsageError("the file is not a list of names and values", str(path), "correct or restore it")
-    return settings
-
-
-def _allowed(path: Path) -> dict[str, Any]:
-    """What may appear of a run, by topic, in the order of the site."""
-    allowed = _settings(path)
-    for stem, entry in allowed.items():
-        if not _STEM.fullmatch(str(stem)) or not isinstance(entry, dict) or not _ENTRY <= entry.keys() <= _ENTRY | _OPTIONAL:
-            raise UsageError(f"{stem!r} is not a topic with {', '.join(sorted(_ENTRY))}", str(path), "complete the entry")
-        reader, counted = entry.get("audience", "everyone"), entry.get("counted", {})
-        if reader not in AUDIENCES:
-            raise UsageError(f"unknown audience {reader!r} of {stem}", str(path), nearest(str(reader), AUDIENCES))
-        if not isinstance(counted, dict) or not all(isinstance(column, str) for column in counted.values()):
-            raise UsageError(f"counted of {stem} does not name a column per table", str(path), "write {table: column}")
-        for table in set(counted) - set(entry["tables"]):
-            raise UsageError(f"counted of {stem} names no table {table!r}", str(path), nearest(str(table), entry["tables"]))
-    return allowed
-
-
 def _for_audience(allowed: dict[str, Any], audience: str) -> dict[str, Any]:
     """Without the topics that are not for this audience."""
-    return {stem: entry for stem, entry in allowed.items() if audience in ("internal", entry.get("audience", "everyone"))}
+    return {stem: entry for stem, entry in allowed.items() if audience in ("internal", entry["audience"])}
 
 
 def _page(source: Path, audience: str, is_home: bool) -> str | None:
@@ -142,7 +131,7 @@ def _contents(book: Path, playbook: Path, published: list[dict[str, Any]]) -> di
                 kept.append(_nest(chapter, for_audience(chapter.get("sections", []))))
         return kept
 
-    given = _settings(playbook / "_toc.yml").get("parts", [])
+    given = sources.read_yaml(playbook / "_toc.yml").get("parts", [])
     parts = [{**part, "chapters": for_audience(part.get("chapters", []))} for part in given]
     pages = [page.relative_to(book).with_suffix("").as_posix() for page in sorted(book.rglob("[!_]*.md"))]
     unlisted = [page for page in pages if page not in listed and page != "index" and page.split("/")[0] not in GENERATED]

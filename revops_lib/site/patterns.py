@@ -10,7 +10,7 @@ from .values import folded
 _BLANK = "[ \u00a0\u202f.-]"
 _FRENCH = rf"(?:(?:\+|00)33{_BLANK}?(?:\(0\))?|0){_BLANK}?[1-9](?:{_BLANK}?\d\d){{4}}"
 _ABROAD = r"\+(?:\d[ \u00a0\u202f().-]{0,2}){8,14}\d"
-# Each begins where a word or a number begins, so that a long text is read once.
+# Each begins where a word or a number begins, so that a long text is read once; digits of a fingerprint are no phone number.
 PATTERNS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a key of a cloud or a service": re.compile(
@@ -25,7 +25,7 @@ PATTERNS = {
     "a password in an address": re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]{1,64}:[^\s/@\"'<>]+@", re.IGNORECASE),
     "an e-mail address": re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"),
     "an IBAN": re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
-    "a phone number": re.compile(rf"(?<![\d.,+])(?:{_FRENCH}|{_ABROAD})(?![\d.,]?\d)"),
+    "a phone number": re.compile(rf"(?<![\d.,+])(?:(?<![^\W_]){_FRENCH}(?![^\W_])|{_ABROAD})(?![\d.,]?\d)"),
     "a folder of a person's machine": re.compile(r"(?<![\w/.])/(?:home|Users)/[\w.-]+|\b[A-Za-z]:\\Users\\|(?<![\w/.])/root/"),
     "a traceback": re.compile(r"\bTraceback\b"),
     "a notebook's injected parameters": re.compile(r"injected-parameters"),

@@ -1,4 +1,4 @@
-"""Names of persons and customers in the datasets that a site's reports are about: none of them may be on it."""
+"""Names of persons, customers and deals in the datasets that a site's reports are about: none of them may be on it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from .values import Search, Value, folded
 _SENSITIVE = {
     table.name: [column.name for column in table.columns if column.personal in ("person", "email", "phone")]
     for table in tables.TABLES.values()
-} | {"accounts": ["name"]}
-# What reports show: a customer called like one of them cannot be told from it.
+}
+_CALLED = {"accounts": ["name"], "opportunities": ["name"]}
+# What reports show: a customer or a deal called like one of them cannot be told from it.
 _SHOWN = {
     "accounts": ["segment", "industry", "region", "country"],
     "products": ["name", "family"],
     "stages": ["stage"],
     "reps": ["team"],
+    "opportunities": ["type", "source"],
 }
 _SHORTEST = 4
 
@@ -29,7 +31,7 @@ def personal(runs: Path, quarters: Sequence[str], *, playbook: Path) -> tuple[li
     """Names, e-mail addresses and phone numbers to be looked for, and sentences about what is not looked for.
 
     Not looked for: texts shorter than four characters or without a letter (phone numbers but for them), texts that the playbook
-    itself uses or its scan.yml allows, customers called like a stage, segment, product …, and datasets that are not here.
+    itself uses or its scan.yml allows, customers and deals called like a stage, segment, product …, datasets that are not here.
     """
     found: dict[str, Value] = {}
     said = []
@@ -39,10 +41,10 @@ def personal(runs: Path, quarters: Sequence[str], *, playbook: Path) -> tuple[li
             said.append(f"the names in the data of {' '.join(named)} were not looked for: the dataset is not here")
             continue
         shown = {folded(text) for table, columns in _SHOWN.items() for text, _ in _texts(data, table, columns)}
-        for table, columns in _SENSITIVE.items():
+        for table, columns in (_SENSITIVE | _CALLED).items():
             for text, reason in _texts(data, table, columns):
                 plain = folded(text).strip()
-                if _can_be_told(plain) and not (table == "accounts" and plain in shown):
+                if _can_be_told(plain) and not (table in _CALLED and plain in shown):
                     found.setdefault(plain, Value(text, reason, is_name=True))
                 else:
                     left_out += 1
