@@ -1,18 +1,22 @@
 """Files and folders that are there whole or as they were, whatever fails on the way and whenever; and locks on them.
 
-What is written lies beside its place first, is synced, and then takes the place in one step. Where the system cannot swap
-two folders in one step the old one steps aside for a moment; `recover` brings it back should the run have ended there.
+What is written lies beside its place first, is synced, and then takes the place in one step. What a killed writer left beside
+goes with `clear_away`.
+
+Only Linux swaps two folders in one step, and not on every file system. Elsewhere the old one steps aside for a moment, in which
+readers find none; a reader that calls `recover` then brings the old one back, and the writer ends with an error.
 """
 
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import CannotWrite, Locked
@@ -20,30 +24,59 @@ from .errors import CannotWrite, Locked
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or as it was before."""
-    beside = path.with_name(f".{path.name}.partial")
+def write_text(path: Path, text: str, mode: int | None = None) -> None:
+    """Write a text file so that it is there whole or as it was before; `mode` as for `replacing`."""
+    with replacing(path, mode) as new:
+        new.write_bytes(text.encode("utf-8"))
+
+
+@contextmanager
+def replacing(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """A path beside `path`, for a file that takes its place in one step; after any failure `path` is as it was.
+
+    The folder is made. There is no file at the path yet, unless `mode` is given: then an empty one, of that mode.
+    Raises CannotWrite for every OSError, also of the body.
+    """
+    new = path.with_name(f"{_prefix(path)}{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(text.encode("utf-8"))
-        sync(beside)
-        beside.replace(path)
+        new.unlink(missing_ok=True)
+        if mode is not None:
+            new.touch(mode)
+        yield new
+        sync(new)
+        new.replace(path)
         sync(path.parent)
     except OSError as failure:
-        beside.unlink(missing_ok=True)
         raise CannotWrite(failure.strerror or "cannot write", str(path), "free space or choose another folder") from failure
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 @contextmanager
 def beside(directory: Path) -> Iterator[Path]:
     """A new folder beside `directory`, to be filled and then `put` there; what is left of it goes at the end."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(directory), dir=directory.parent))
     try:
         folder.chmod(0o755)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_away(path: Path) -> None:
+    """Remove what writers of a file or folder left beside it that were killed. Nobody else may be writing it now."""
+    recover(path)
+    for left in (*path.parent.glob(f"{glob.escape(_prefix(path))}*"), _aside(path)):
+        try:
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink(missing_ok=True)
+        except OSError as failure:
+            raise CannotWrite(failure.strerror or "cannot remove", str(left), "delete it") from failure
 
 
 def put(new: Path, directory: Path) -> None:
@@ -56,11 +89,11 @@ def put(new: Path, directory: Path) -> None:
     else:
         aside = _aside(directory)
         shutil.rmtree(aside, ignore_errors=True)
-        directory.rename(aside)
         try:
+            directory.rename(aside)
             new.rename(directory)
-        except OSError:
-            aside.rename(directory)
+        except BaseException:  # SIGTERM and Ctrl-C, too
+            recover(directory)
             raise
         shutil.rmtree(aside, ignore_errors=True)
     sync(directory.parent)
@@ -75,6 +108,11 @@ def recover(directory: Path) -> None:
         except OSError as failure:
             do = f"rename {aside.name} to {directory.name}"
             raise CannotWrite(failure.strerror or "cannot rename", str(directory), do) from failure
+
+
+def _prefix(path: Path) -> str:
+    """How everything begins that is being written for a path."""
+    return f".{path.name}.new-"
 
 
 def _aside(directory: Path) -> Path:

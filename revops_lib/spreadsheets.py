@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,7 @@ from . import disk
 from .errors import CannotWrite, DataRefused, UsageError
 from .sources.formulas import harmless
 
+_WRITTEN = ".revops-export"  # in a folder of CSV files: the names of those an export wrote
 MAX_ROWS, MAX_TEXT, MAX_TITLE = 1_048_576, 32_767, 31  # of a sheet, a cell, the name of a sheet
 _UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
@@ -38,9 +40,10 @@ def export(run: Path, to: Path, *, public: bool = False) -> list[str]:
     """Write the results of the run in the folder `run` to `to`: a workbook when its name ends in .xlsx, else a folder of CSV.
 
     One sheet or file per table of `results/`, under the table's name; with `public` the tables of public/report.json and
-    nothing else, as the site shows them. Numbers and days are numbers and days; instants are UTC. A workbook or file is there
-    whole or as it was. Returns sentences about what a workbook could not hold. Raises UsageError when there is no such run,
-    DataRefused for a damaged table or one with more rows than a sheet, CannotWrite.
+    nothing else, as the site shows them. Numbers and days are numbers and days; instants are UTC. The workbook or the folder is
+    there whole or as it was; a folder that holds anything but an earlier export is refused. Returns sentences about what a
+    workbook could not hold. Raises UsageError when there is no such run, DataRefused for a damaged table or one with more rows
+    than a sheet, CannotWrite.
     """
     tables = dict(_published(run) if public else _results(run))
     if not tables:
@@ -49,8 +52,7 @@ def export(run: Path, to: Path, *, public: bool = False) -> list[str]:
         return _write_workbook(tables, to)
     if to.suffix or to.is_file():
         raise UsageError(f"{to.name} is neither a workbook nor a folder", str(to), "name FILE.xlsx, or a folder for CSV files")
-    for name, table in tables.items():
-        disk.write_text(to / f"{name}.csv", _csv(table))
+    _write_folder(tables, to.resolve())
     return []
 
 
@@ -105,6 +107,27 @@ def _safe(column: Iterable[Any]) -> list[Any]:
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
+def _write_folder(tables: Mapping[str, Table], to: Path) -> None:
+    try:
+        if to.exists() and {path.name for path in to.iterdir()} - _written(to):
+            raise CannotWrite("the folder holds something that is not an export", str(to), "name an empty or new folder")
+        with disk.beside(to) as new:
+            if to.exists():
+                shutil.copymode(to, new)
+            for name, table in tables.items():
+                (new / f"{name}.csv").write_bytes(_csv(table).encode("utf-8"))
+            (new / _WRITTEN).write_text("".join(f"{name}.csv\n" for name in tables), encoding="utf-8")
+            disk.put(new, to)
+    except OSError as failure:
+        raise CannotWrite(failure.strerror or "cannot write", str(to), "free space or choose another folder") from failure
+
+
+def _written(folder: Path) -> set[str]:
+    """The names of all files that an earlier export left in a folder."""
+    mark = folder / _WRITTEN
+    return {_WRITTEN, *mark.read_text(encoding="utf-8").splitlines()} if mark.exists() else set()
+
+
 def _csv(table: Table) -> str:
     """Texts in quotes, everything else without."""
     rows = [_safe(table.header), *zip(*map(_safe, table.columns), strict=True)]
@@ -144,16 +167,8 @@ def _write_workbook(tables: Mapping[str, Table], to: Path) -> list[str]:
         sheet.freeze_panes = "A2"
         for row in (_safe(held[0]), *zip(*map(_safe, held[1:]), strict=True)):
             sheet.append([_cell(sheet, value) for value in row])
-    beside = to.with_name(f".{to.name}.partial")
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        book.save(beside)
-        disk.sync(beside)
-        beside.replace(to)
-        disk.sync(to.parent)
-    except OSError as failure:
-        beside.unlink(missing_ok=True)
-        raise CannotWrite(failure.strerror or "cannot write", str(to), "free space or choose another place") from failure
+    with disk.replacing(to) as new:
+        book.save(new)
     return said
 
 

@@ -128,7 +128,7 @@ def test_the_nth_write_rename_or_sync_fails(tmp_path, export, monkeypatch, capsy
         else:
             assert code == 7 and now in (before, undisturbed), f"operation {n}"
             assert "No space left" in capsys.readouterr().err
-        strays = [path.name for path in tmp_path.iterdir() if path.name.startswith(".to")]
+        strays = {path.name for path in tmp_path.glob(".*")} - {".to.lock"}
         assert not strays, f"operation {n} left {strays}"
         assert cli.main(argv) == 0
         assert contents(tmp_path / "to") == undisturbed
@@ -167,12 +167,68 @@ def test_the_list_of_rejected_rows_of_a_refused_import_is_written_whole_or_not(t
     assert cli.main(argv) == 3
     whole = (tmp_path / "to.rejected.csv").read_bytes()
     (tmp_path / "to.rejected.csv").write_bytes(b"earlier")
-    for n in (1, 2, 3):
+    for n in range(1, 50):
         with monkeypatch.context() as patch:
-            Fault(patch, n)
-            assert cli.main(argv) == 7
-        assert (tmp_path / "to.rejected.csv").read_bytes() == b"earlier" and not list(tmp_path.glob(".*"))
-    assert cli.main(argv) == 3 and (tmp_path / "to.rejected.csv").read_bytes() == whole
+            fault = Fault(patch, n)
+            code = cli.main(argv)
+        assert [path.name for path in tmp_path.glob(".*")] == [".to.lock"]
+        if code == 3:
+            break
+        assert code == 7 and (tmp_path / "to.rejected.csv").read_bytes() in (b"earlier", whole)
+    assert fault.left > 0 and n > 6
+    assert (tmp_path / "to.rejected.csv").read_bytes() == whole and (
+        tmp_path / "to.rejected.csv"
+    ).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("verb", ["import", "forget"])
+def test_what_a_killed_import_left_goes_with_the_next_change(tmp_path, export, verb):
+    assert cli.main(export(2)) == 0
+    argv = export(3)
+    script = f"""
+        import os, signal
+        from revops_lib import cli, disk
+        disk.put = lambda new, directory: os.kill(os.getpid(), signal.SIGKILL)
+        cli.main({argv!r})
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False).returncode == -9
+    [left] = [path for path in tmp_path.glob(".to.*") if path.is_dir()]
+    assert "oops" in (left / "quarantine.csv").read_text(encoding="utf-8")
+    shutil.copytree(left, tmp_path / ".to.before")  # as another may be left that was killed after two renames
+    (tmp_path / ".other.new-x").mkdir()
+    assert cli.main(argv if verb == "import" else ["forget", "nobody", "--data", str(tmp_path / "to")]) in (0, 2)
+    assert sorted(path.name for path in tmp_path.glob(".*")) == [".other.new-x", ".to.lock"]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_an_interrupt_between_two_renames_leaves_the_old_folder(tmp_path, monkeypatch, n):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name, encoding="utf-8")
+    real, calls = Path.rename, []
+
+    def rename(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 2 and n == 1:
+            raise KeyboardInterrupt
+        done = real(self, target)
+        if len(calls) == 1 and n == 2:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(disk, "_swapped", lambda new, old: False)
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        disk.put(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old" / "file").read_text(encoding="utf-8") == "old"
+
+
+def test_a_file_replaced_has_its_mode_from_the_start(tmp_path):
+    path = tmp_path / "folder" / "file"
+    with pytest.raises(CannotWrite, match="No space"), disk.replacing(path, mode=0o600) as new:
+        assert new.stat().st_mode & 0o777 == 0o600
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(path.parent.iterdir()) == []
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ tables:
     file: contacts.csv
     columns: {contact_id: id, account_id: account, name: name, email: mail, phone: phone, title: title}
     extra: [Mobile]
-  leads: {file: leads.csv, columns: {lead_id: id, created_at: created, owner_id: owner}, extra: [Email]}
+  leads: {file: leads.csv, columns: {lead_id: id, created_at: created, owner_id: owner},
+          extra: [Email, lead_name, Prénom, Nom, Name, Tel, Company Name, campaign_name]}
   opportunities:
     file: deals.csv
     columns: {opportunity_id: id, owner_id: owner, amount: amount, stage: stage, created_at: created, close_date: closed}
@@ -60,7 +61,8 @@ EXPORT = {
     "accounts": ["id,name,owner", "A1,Acme,R-100001", "A2,Birch,R-100002"],
     "contacts": ["id,account,name,mail,phone,title,Mobile", "C-1,A1,Mr. Zoë Quill,Zoe.Quill@acme.example,+33 1 22 33 44 55,CEO,0611223344",
                  "C-2,A1,quill zoe,zoe.quill+crm@ACME.example,01 22 33 44 55,CEO,", "C-3,A2,Ann Other,ann@birch.example,n/a,,"],
-    "leads": ["id,created,owner,Email", "L-1,2026-01-05,R-100001,lead@acme.example"],
+    "leads": ["id,created,owner,Email,lead_name,Prénom,Nom,Name,Tel,Company Name,campaign_name",
+              "L-1,2026-01-05,R-100001,lead@acme.example,Petra Vantage,Petra,Vantage,Vantage Petra,06 77 88 99 00,Acme,Spring"],
     "deals": ["id,owner,amount,stage,created,closed,Seller", "D1,Jo Long,100.10,Won,2026-01-01,2026-02-01,Joanna Longname",
               "D2,R-100002,200.20,Talk,2026-01-02,2026-09-01,Bert Bossman", "D3,R-100001,50.05,Talk,2026-01-03,2026-09-01,",
               *[f"E{n},R-100002,1.00,Talk,2026-01-03,2026-09-01," for n in range(60)], "D9,R-100001,x7,Talk,2026-01-03,2026-09-01,"],
@@ -73,7 +75,7 @@ EXPORT = {
     "events": ["id,at,what,value,who", "T1,2026-01-04 09:00,assigned,R-100001,R-100002", "T1,2026-01-04 10:00,priority,2,R-100001"],
 }  # fmt: skip
 RAW = ["R-10000", "Longname", "Jo Long", "Bossman", "corp.example", "C-1", "Quill", "quill", "33 44 55", "0611223344",
-       "L-1", "lead@", "promised", "Ann Other", "birch.example"]  # fmt: skip
+       "L-1", "lead@", "promised", "Ann Other", "birch.example", "Petra", "Vantage", "88 99"]  # fmt: skip
 JO = "p-" + hmac.new(b"the key of the tests, no secret", b"reps\0R-100001", hashlib.sha256).hexdigest()[:12]
 
 
@@ -157,6 +159,9 @@ def test_rows_amounts_and_references_are_those_of_a_named_import(imported):
                 pd.testing.assert_series_equal(one, other)
     assert pseudonyms["reps"]["Office"].tolist() == ["Lyon", "Lyon"]
     assert pseudonyms["reps"]["team"].tolist() == [f"Team {pseudonyms['reps']['rep_id'].iloc[1]}", "North"]
+    lead = pseudonyms["leads"].iloc[0]
+    assert lead["lead_name"] == lead["Name"] != lead["Nom"] and lead["Tel"].startswith("+999")
+    assert (lead["Company Name"], lead["campaign_name"]) == ("Acme", "Spring")
     history = pseudonyms["opportunity_history"].set_index("field")
     assert history.loc["owner_id", "new_value"].iloc[-1] == JO == pseudonyms["opportunities"]["Seller"].iloc[0]
     assert pseudonyms["ticket_events"]["value"].tolist() == [JO, "2"] and pseudonyms["reps"]["name"].iloc[0] == JO
@@ -323,6 +328,26 @@ def test_an_import_after_it_does_not_bring_the_person_back(name, more, place, ca
         assert not [raw for raw in ("R-100001", "Longname", "Jo Long", "C-1", "zoe.quill@") if raw.lower() in text.lower()], (
             name
         )
+
+
+def test_nobody_is_forgotten_while_an_import_runs_and_nothing_is_imported_meanwhile(place, capsys, monkeypatch):
+    """The import would put back what it read before, the person included."""
+    to, seen = place / "to", []
+    real = tables.write
+
+    def write(*given, **more):
+        seen.append(cli.main(["forget", JO, "--data", str(to)]))
+        seen.append(capsys.readouterr().err)
+        real(*given, **more)
+
+    monkeypatch.setattr("revops_lib.sources.exports.tables.write", write)
+    take(place, "--max-rejected", "0.06")
+    assert seen[0] == 8 and "in use by command import, process " in seen[1]
+    monkeypatch.undo()
+    with sources.dataset.changing(to, "forget"):
+        take(place, code=8)
+        take(place, code=8, verb="snapshot")
+    forget(to, JO)
 
 
 def test_a_contact_leaves_nothing_but_its_row(place):

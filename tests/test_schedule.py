@@ -22,7 +22,7 @@ import pytest
 import yaml
 from test_runs import write_dataset, write_notebook, write_reports
 
-from revops_lib import cli, periods, runs
+from revops_lib import cli, periods, privacy, runs
 from revops_lib.errors import DataRefused, UsageError
 from revops_lib.runs import freshness as fresh
 from revops_lib.runs.due import due
@@ -227,7 +227,11 @@ def test_a_run_of_other_data_stays_and_data_too_old_run_nothing(morning, tmp_pat
     shutil.rmtree(out)
     assert cli.main([*morning, "--dry-run"]) == 0 and capsys.readouterr().err.startswith("warning: the data are ")
     company(data, "2026-01-31")
-    assert cli.main(morning) == 3 and "hours old" in capsys.readouterr().err and not out.exists()
+    assert cli.main([*morning, "--dry-run"]) == 3 and "hours old" in capsys.readouterr().err and not out.exists()
+    assert cli.main(morning) == 3 and "hours old" in capsys.readouterr().err and not [*out.glob("*/manifest.json")]
+    told = json.loads((out / "heartbeat.json").read_text(encoding="utf-8"))
+    attempt = told["last_attempt"]
+    assert (attempt["run"], attempt["state"], attempt["exit_code"]) == ("due", "refused", 3) and told["last_success"] is None
 
 
 # --- the ready-made schedules ----------------------------------------------------------------------------------------
@@ -250,13 +254,18 @@ def assert_daily_at_an_odd_minute(expression: str) -> None:
 
 @pytest.fixture
 def pretended(tmp_path):
-    """A function that runs a shell command beside a `revops` that does nothing but end with a code and note its verb."""
+    """A function that runs a shell command beside a `revops` that does nothing but note its verb and end with a code.
 
-    def run(command: str, code: int) -> tuple[subprocess.CompletedProcess, list[str]]:
+    "due 4": only that verb ends with it.
+    """
+
+    def run(command: str, code: int | str) -> tuple[subprocess.CompletedProcess, list[str]]:
         tool, noted = tmp_path / ".venv" / "bin" / "revops", tmp_path / "noted"
         tool.parent.mkdir(parents=True, exist_ok=True)
         noted.write_text("")
-        tool.write_text(f'#!/bin/sh\necho "$1" >> {noted}\nexit {code}\n', encoding="utf-8")
+        verb, _, only = str(code).rpartition(" ")
+        fails = f'[ "$1" = "{verb}" ] || exit 0\n' if verb else ""
+        tool.write_text(f'#!/bin/sh\necho "$1" >> {noted}\n{fails}exit {only}\n', encoding="utf-8")
         tool.chmod(0o755)
         shell = ["bash", "-eo", "pipefail", "-c", command]
         done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
@@ -273,9 +282,10 @@ def test_the_crontab_line(tmp_path, pretended):
     assert_commands(command, ["due", "site"])
     assert "%" not in job  # cron would take it for a line end
     command = command.replace("/srv/revops", str(tmp_path)).replace("/var/log/revops", str(tmp_path))
-    for code, called in ((0, ["due", "site"]), (3, ["due"])):  # the site is built only after a good run; the code gets out
+    for code in (0, 3, "due 4", "site 10"):  # the site is built whatever `due` says; the code gets out
         done, noted = pretended(command, code)
-        assert (done.returncode, noted) == (code, called) and (f"code {code}" in done.stdout) == bool(code)
+        code = int(str(code).split()[-1])
+        assert (done.returncode, noted) == (code, ["due", "site"]) and (f"code {code}" in done.stdout) == bool(code)
 
 
 def test_the_systemd_units(tmp_path):
@@ -285,8 +295,8 @@ def test_the_systemd_units(tmp_path):
     timer, service = units["revops.timer"]["Timer"], units["revops.service"]["Service"]
     assert timer["Persistent"] == "true" and timer["OnCalendar"] == "*-*-* 06:17:00 Europe/Paris"
     assert service["Type"] == "oneshot" and {"timeoutstartsec", "timeoutstopsec", "protectsystem", "umask"} <= set(service)
-    text = (SCHEDULE / "revops.service").read_text(encoding="utf-8")
-    assert_commands("\n".join(re.findall(r"^ExecStart=(.*)", text, re.MULTILINE)), ["due", "site"])
+    assert_commands(service["execstart"], ["due"])
+    assert_commands(service["execstoppost"], ["site"])  # runs whether the run succeeded or not
     if shutil.which("systemd-analyze"):
         for name in units:
             there = (SCHEDULE / name).read_text(encoding="utf-8").replace("/srv/revops/.venv/bin/revops", sys.executable)
@@ -302,13 +312,16 @@ def test_the_workflow(pretended):
     assert flow["permissions"] == {"contents": "read"} and flow["concurrency"]["cancel-in-progress"] == "false"
     steps = flow["jobs"]["due"]["steps"]
     assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+    by_name = {step.get("name"): step for step in steps}
     commands = "\n".join(step.get("run", "") for step in steps)
     assert_commands(commands, ["fetch", "import", "due", "site"])
     assert all((ROOT / path).is_file() for path in re.findall(r"\bdata/(?:connectors|mappings)/\S+", commands))
     secrets = [line.strip() for line in text.splitlines() if "secrets." in line]
-    assert secrets == ["HUBSPOT_TOKEN: ${{ secrets.HUBSPOT_TOKEN }}"] and "secrets" not in commands
+    assert secrets == [f"{name}: ${{{{ secrets.{name} }}}}" for name in ("HUBSPOT_TOKEN", privacy.ENVIRONMENT)]
+    assert "secrets" not in commands and privacy.ENVIRONMENT in by_name["Import"]["env"]
+    assert "failure" in by_name["Build the site"]["if"] and by_name["Run what is due"]["id"] == "due"
     assert [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")] == ["site"]
-    (run,) = [step["run"] for step in steps if step.get("name") == "Run what is due"]
+    run = by_name["Run what is due"]["run"]
     for code in (0, 3, 4, 8):
         done, _ = pretended(run, code)
         assert done.returncode == code and done.stdout.startswith("::error::") == bool(code)
@@ -332,7 +345,7 @@ def executed(name: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Task], li
     """A DAG file run against a stub of what Airflow documents: its DAGs, Bash tasks, papermill tasks, and its names."""
     made: dict[str, list[Task]] = {"DAG": [], "BashOperator": [], "PapermillOperator": []}
     allowed = {"DAG": "dag_id schedule start_date catchup max_active_runs default_args user_defined_macros",
-               "BashOperator": "task_id bash_command env append_env cwd do_xcom_push",
+               "BashOperator": "task_id bash_command env append_env cwd do_xcom_push trigger_rule",
                "PapermillOperator": "task_id input_nb output_nb parameters kernel_name language_name"}  # fmt: skip
 
     def stub(kind: str, **given: object) -> Task:
@@ -354,7 +367,8 @@ def test_the_airflow_dag_of_what_is_published(monkeypatch):
     (made,) = dag
     assert_daily_at_an_odd_minute(made.schedule)
     assert made.catchup is False and made.max_active_runs == 1
-    assert [(task.task_id, task.after) for task in bash] == [("due", []), ("site", ["due"])]
+    assert [(task.task_id, task.after) for task in bash] == [("due", []), ("site", ["due"]), ("both", ["site", "due"])]
+    assert [getattr(task, "trigger_rule", "all_success") for task in bash] == ["all_success", "all_done", "all_success"]
     assert_commands("\n".join(task.bash_command for task in bash), ["due", "site"])
 
 

@@ -133,12 +133,38 @@ def test_what_is_public_is_all_that_is_exported_as_public(tmp_path):
     shown = {"name": "plan", "caption": "c", "columns": ["tier", "pays"], "rows": [["1", "6.50%"], ["2", "=1+1"]]}
     (run / "public" / "report.json").write_text(json.dumps({"reports": [{"stem": "compensation", "tables": [shown]}]}))
     spreadsheets.export(run, tmp_path / "tables", public=True)
-    assert [path.name for path in (tmp_path / "tables").iterdir()] == ["compensation.plan.csv"]
+    assert {path.name for path in (tmp_path / "tables").iterdir()} == {"compensation.plan.csv", ".revops-export"}
     text = (tmp_path / "tables" / "compensation.plan.csv").read_text(encoding="utf-8")
     assert text == '"tier","pays"\n"1","6.50%"\n"2","\'=1+1"\n'
     (run / "public" / "report.json").write_text('{"reports": [{}]}')
     with pytest.raises(DataRefused, match="damaged"):
         spreadsheets.export(run, tmp_path / "again", public=True)
+
+
+def test_a_folder_holds_one_export_and_nobody_elses_files(tmp_path, monkeypatch, capsys):
+    run, to = (
+        lay(tmp_path, **{name: pd.DataFrame({"n": [1]}) for name in ("forecast", "compensation.teams")}),
+        tmp_path / "tables",
+    )
+    argv = ["export", "2026Q3", "--runs", str(tmp_path), "--to", str(to)]
+    assert cli.main(argv) == 0
+    to.chmod(0o700)
+    (run / "public").mkdir()
+    shown = {"name": "plan", "caption": "c", "columns": ["tier"], "rows": [["1"]]}
+    (run / "public" / "report.json").write_text(json.dumps({"reports": [{"stem": "compensation", "tables": [shown]}]}))
+    before = {path.name for path in to.iterdir()}
+    with monkeypatch.context() as broken:
+        broken.setattr(spreadsheets.disk, "put", lambda new, directory: (_ for _ in ()).throw(OSError(28, "No space left")))
+        assert cli.main([*argv, "--public"]) == 7
+    assert {path.name for path in to.iterdir()} == before and sorted(path.name for path in tmp_path.iterdir()) == [
+        "2026Q3",
+        "tables",
+    ]
+    assert cli.main([*argv, "--public"]) == 0
+    assert [path.name for path in to.glob("*.csv")] == ["compensation.plan.csv"] and to.stat().st_mode & 0o777 == 0o700
+    (to / "mine.csv").write_text("n\n", encoding="utf-8")
+    assert cli.main(argv) == 7 and "not an export" in capsys.readouterr().err
+    assert {path.name for path in to.glob("*.csv")} == {"compensation.plan.csv", "mine.csv"}
 
 
 def test_a_workbook_is_there_whole_or_as_it_was(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import json
 import sys
 from typing import Any
 
+from ..errors import DataRefused
 from .verb import DATA, RUNS, path, verb
 
 
@@ -24,11 +25,18 @@ def add_due(verbs: Any) -> str:
 
 def _due(arguments: argparse.Namespace) -> int:
     from .. import runs, sources
+    from ..runs import journal
     from ..runs.due import due
     from ..runs.freshness import staleness
 
     now = dt.datetime.now(dt.UTC)
-    warning = staleness(now, sources.read_dataset(arguments.data))
+    try:
+        warning = staleness(now, sources.read_dataset(arguments.data))
+    except DataRefused as refused:
+        if not arguments.dry_run:  # the site says that the last attempt did not succeed
+            ended = {"ended": now.isoformat(), "state": "refused", "exit_code": refused.exit_code}
+            journal.beat(arguments.out, {"run": "due", "quarter": "", "as_of": "", **ended})
+        raise
     if warning:
         print(warning, file=sys.stderr)
     told: list[dict[str, Any]] = []
@@ -38,7 +46,7 @@ def _due(arguments: argparse.Namespace) -> int:
             print(f"{one.quarter} as of {one.as_of}: {one.why}", flush=True)
         if arguments.dry_run:
             continue
-        manifest = runs.run(one.quarter, data=arguments.data, as_of=one.as_of, out=arguments.out, replace=True)
+        manifest = runs.run(one.quarter, data=arguments.data, as_of=one.as_of, out=arguments.out, replace=True, whole=True)
         told[-1]["exit_code"] = int(manifest["exit_code"])
         for entry in manifest["notebooks"].values():
             if entry["state"] != "ok":

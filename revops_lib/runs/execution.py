@@ -255,7 +255,5 @@ def refresh(notebooks: Iterable[Path] | None = None, *, workers: int | None = No
             if error := outcomes[job.stem].error:
                 raise error
         for job in jobs:
-            beside = job.notebook.with_name(f".{job.notebook.name}.partial")
-            shutil.copyfile(job.executed, beside)
-            disk.sync(beside)
-            beside.replace(job.notebook)
+            with disk.replacing(job.notebook) as beside:
+                shutil.copyfile(job.executed, beside)

@@ -71,16 +71,8 @@ def keep(out: Path, paths: Iterable[tuple[str, Path]]) -> None:
     for digest, path in paths:
         if (store / digest).exists():
             continue
-        beside = store / f".{digest}.{os.getpid()}"
-        beside.unlink(missing_ok=True)
-        try:
-            beside.touch(mode=0o600)
+        with disk.replacing(store / digest, mode=0o600) as beside:
             shutil.copyfile(path, beside)
-            disk.sync(beside)
-            beside.replace(store / digest)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
 
 
 def named(manifest: Mapping[str, Any]) -> set[str]:
@@ -92,7 +84,7 @@ def named(manifest: Mapping[str, Any]) -> set[str]:
 def forget(out: Path, needed: Collection[str]) -> None:
     """Throw away the kept files that are not needed, and what a killed run had begun to keep."""
     for path in (out / STORE).iterdir():
-        writer = path.name.rpartition(".")[2] if path.name.startswith(".") else ""
+        writer = path.name.rpartition("-")[2] if path.name.startswith(".") else ""
         being_kept = writer.isdecimal() and psutil.pid_exists(int(writer))
         if path.name not in needed and not being_kept and path.is_file():
             path.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ scanned before anybody sees it.
 from __future__ import annotations
 
 import datetime as dt
-import glob
 import os
 import re
 import shutil
@@ -59,8 +58,7 @@ def build(
     runs, to, playbook = runs.resolve(), to.resolve(), (playbook or PLAYBOOK).resolve()
     started = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
     with disk.locked(to.parent / f".{to.name}.lock", {"process": os.getpid(), "started": started}):
-        disk.recover(to)
-        _clear_away(to)
+        disk.clear_away(to)
         if to.exists() and not (to.is_dir() and ((to / "searchindex.js").exists() or not any(to.iterdir()))):
             raise CannotWrite("the folder holds something that is not a site", str(to), "name an empty or new folder")
         quarters = _quarters(runs, quarter)
@@ -93,13 +91,6 @@ def clean() -> dict[str, Any]:
         (book / "index.md").write_text("# Book\n\nText.\n", encoding="utf-8")
         (book / "page.md").write_text("# Page\n\nText.\n", encoding="utf-8")
         return active.measured(_jupyter_book(book, log=Path(folder, "site.log")))
-
-
-def _clear_away(to: Path) -> None:
-    """Remove what builds of the same site left that were killed; nobody else builds it now."""
-    for left in to.parent.glob(f".{glob.escape(to.name)}.????????"):
-        if (left / "book" / "_toc.yml").exists():
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _quarters(runs: Path, quarter: str | None) -> list[str]:

@@ -72,7 +72,8 @@ def _last_runs(heartbeat: Path) -> list[str]:
 
 def _when(run: dict[str, Any]) -> str:
     ended = dt.datetime.fromisoformat(run["ended"]).astimezone(dt.UTC)
-    return f"{ended:%Y-%m-%d %H:%M} UTC ({plain(run['quarter'])} as of {plain(run['as_of'])})"
+    about = f" ({plain(run['quarter'])} as of {plain(run['as_of'])})" if run["quarter"] else ""  # refused before it began
+    return f"{ended:%Y-%m-%d %H:%M} UTC{about}"
 
 
 def headlines(report: dict[str, Any], folder: str = "") -> str:

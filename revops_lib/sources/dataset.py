@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -108,13 +111,25 @@ def read_fixes(path: Path) -> dict[tuple[str, str, str], dict[int, str]]:
 
 def rejected_beside(directory: Path, rejected: pd.DataFrame) -> Path:
     """Lay the rejected rows of a refused import beside the dataset folder it would have written; returns the file."""
-    path = directory.with_name(f"{directory.name}.rejected.csv")
-    disk.write_text(path, quarantine_csv(rejected))
-    try:
-        path.chmod(0o600)
-    except OSError as failure:
-        raise CannotWrite(failure.strerror or "cannot change the mode", str(path), "choose another folder") from failure
-    return path
+    disk.write_text(_rejected(directory), quarantine_csv(rejected), mode=0o600)
+    return _rejected(directory)
+
+
+def _rejected(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.rejected.csv")
+
+
+@contextmanager
+def changing(directory: Path, verb: str) -> Iterator[None]:
+    """Be the only one who changes a dataset folder, from reading what it holds to replacing it; Locked when somebody else is.
+
+    What writers of it left beside it that were killed goes: it holds people as the source wrote them.
+    """
+    directory = directory.resolve()
+    with disk.locked(directory.parent / f".{directory.name}.lock", {"command": verb, "process": os.getpid()}):
+        disk.clear_away(directory)
+        disk.clear_away(_rejected(directory))
+        yield
 
 
 def previous(directory: Path) -> dict[str, Any] | None:

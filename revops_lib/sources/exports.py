@@ -22,7 +22,7 @@ from ..errors import DataRefused, UsageError
 from ..privacy import People
 from . import copies, history, people, pseudonyms, remarks
 from .codes import REMARKS, ROWS, refusal
-from .dataset import QUARANTINE, previous, quarantine_csv, read_fixes, refuse_foreign, rejected_beside
+from .dataset import QUARANTINE, changing, previous, quarantine_csv, read_fixes, refuse_foreign, rejected_beside
 from .loading import Loaded, Loading, load
 from .mapping import Mapping, TableMapping, read_mapping
 from .members import Member, absent, locate
@@ -61,49 +61,51 @@ def import_export(
     Raises UsageError for a wrong mapping, folder or key, DataRefused for a file that cannot be read without guessing or of
     which more than `max_rejected` of the rows are rejected (or more than 1 % of the won amount; of that, too, at most
     `max_rejected` once a caller raises it; the rejected rows then lie in `<to>.rejected.csv`), CannotWrite (also when `to`
-    holds a dataset of another name), and IntegrityError when accepted + quarantined + duplicates is not what was read.
+    holds a dataset of another name), Locked when somebody else changes the folder, and IntegrityError when accepted +
+    quarantined + duplicates is not what was read.
     """
     plan, source, to = read_mapping(mapping), Path(source), Path(to)
-    refuse_foreign(to, plan.name)
     if not 0 <= max_rejected <= 1:
         raise UsageError(f"{max_rejected} is not a share", "max_rejected", "give a number from 0 to 1")
     fixes = read_fixes(fixed) if fixed else {}
     members = _members(plan, source)
-    entries = [_entry(member, one) for one, member in members]
-    there = people.of_dataset(to)
-    who = people.to_call(there, to, named or plan.is_named, say)
-    identity = _identity(Path(mapping), entries, as_of, max_rejected, fixed, keep_copy, who)
-    before = previous(to)
-    if before and before.get("import_id") == identity:
-        return {**before, "is_unchanged": True}
-    whole = _read(plan, members, entries, as_of, fixes, progress)
-    _refuse(whole, to, max_rejected)
-    known_until = _known_until(whole.frames, plan.timezone, Path(mapping), as_of)
-    frames, change = pseudonyms.called(whole.frames, who)
-    earlier = people.copies_called(there, to, who)
-    frames, dated = _with_history(frames, earlier, to, known_until, plan.timezone)
-    for name, frame in frames.items():
-        tables.check(name, frame)
-    kept = earlier | (copies.copy_of(frames, known_until) if keep_copy else {})
-    dataset = {
-        "name": plan.name,
-        "known_until": str(known_until),
-        "timezone": plan.timezone,
-        "fiscal_year_end": plan.fiscal_year_end,
-        "currency": plan.currency,
-        "tracked": history.tracked(frames),
-        **dated,
-        **whole.told,
-        "aliases": pseudonyms.aliases(whole.told["aliases"], change),
-        **people.told(who),
-        "import_id": identity,
-        **({"previous": _told_before(before)} if before else {}),
-        **({"copies": sorted(Path(name).stem for name in kept)} if kept else {}),
-    }
-    rejected = pseudonyms.without(whole.quarantine, change, who)
-    progress(f"writing {to}")
-    tables.write(to, {**frames, "quarantine": rejected}, dataset, {"quarantine.csv": quarantine_csv(rejected), **kept})
-    return dataset
+    with changing(to, "snapshot" if keep_copy else "import"):
+        refuse_foreign(to, plan.name)
+        entries = [_entry(member, one) for one, member in members]
+        there = people.of_dataset(to)
+        who = people.to_call(there, to, named or plan.is_named, say)
+        identity = _identity(Path(mapping), entries, as_of, max_rejected, fixed, keep_copy, who)
+        before = previous(to)
+        if before and before.get("import_id") == identity:
+            return {**before, "is_unchanged": True}
+        whole = _read(plan, members, entries, as_of, fixes, progress)
+        _refuse(whole, to, max_rejected)
+        known_until = _known_until(whole.frames, plan.timezone, Path(mapping), as_of)
+        frames, change = pseudonyms.called(whole.frames, who)
+        earlier = people.copies_called(there, to, who)
+        frames, dated = _with_history(frames, earlier, to, known_until, plan.timezone)
+        for name, frame in frames.items():
+            tables.check(name, frame)
+        kept = earlier | (copies.copy_of(frames, known_until) if keep_copy else {})
+        dataset = {
+            "name": plan.name,
+            "known_until": str(known_until),
+            "timezone": plan.timezone,
+            "fiscal_year_end": plan.fiscal_year_end,
+            "currency": plan.currency,
+            "tracked": history.tracked(frames),
+            **dated,
+            **whole.told,
+            "aliases": pseudonyms.aliases(whole.told["aliases"], change),
+            **people.told(who),
+            "import_id": identity,
+            **({"previous": _told_before(before)} if before else {}),
+            **({"copies": sorted(Path(name).stem for name in kept)} if kept else {}),
+        }
+        rejected = pseudonyms.without(whole.quarantine, change, who)
+        progress(f"writing {to}")
+        tables.write(to, {**frames, "quarantine": rejected}, dataset, {"quarantine.csv": quarantine_csv(rejected), **kept})
+        return dataset
 
 
 def explain(mapping: Path, source: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pyarrow.parquet
 from .. import privacy, tables
 from ..errors import UsageError, nearest
 from . import copies, people, pseudonyms
-from .dataset import quarantine_csv, read_dataset, read_table
+from .dataset import changing, quarantine_csv, read_dataset, read_table
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,24 @@ def forget(person: str, data: Path, *, kind: str = "", say: Callable[[str], None
     share it. No row goes and no amount changes. Records of the quarantine that mention the person are emptied. The dataset has
     a keyed digest, so that later imports into the folder give the same random pseudonym. The folder is replaced as a whole.
 
-    Raises UsageError for a person the dataset does not know or several share, and for a key that is not the one of the dataset.
+    Raises UsageError for a person the dataset does not know or several share, and for a key that is not the one of the dataset;
+    Locked when somebody else changes the folder.
     """
-    data, dataset = Path(data), read_dataset(data)
+    read_dataset(data)
+    with changing(Path(data), "forget"):
+        return _forget(person, Path(data), kind, say)
+
+
+def mentions(runs: Path, texts: frozenset[str]) -> list[Path]:
+    """Folders of runs that still hold one of the texts as a whole word; a file outside any run counts for its folder."""
+    spelled = {form for text in texts for form in (text, json.dumps(text)[1:-1])}
+    word = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(spelled)))})(?![\w-])")
+    files = [path for path in sorted(runs.rglob("*")) if path.is_file() and any(word.search(text) for text in _texts(path))]
+    return sorted({next((up for up in path.parents if (up / "manifest.json").exists()), path.parent) for path in files})
+
+
+def _forget(person: str, data: Path, kind: str, say: Callable[[str], None]) -> Forgotten:
+    dataset = read_dataset(data)
     frames = {name: read_table(data, name) for name in tables.TABLES if (data / f"{name}.parquet").exists()}
     rejected = read_table(data, "quarantine")
     is_named = dataset.get("people") != "pseudonyms"
@@ -69,14 +84,6 @@ def forget(person: str, data: Path, *, kind: str = "", say: Callable[[str], None
     tables.write(data, changed, {**dataset, "aliases": aliases, **people.told(after)}, files)
     before = {**frames, "quarantine": rejected}
     return Forgotten({name: n for name, now in changed.items() if (n := _differing(before[name], now))}, texts)
-
-
-def mentions(runs: Path, texts: frozenset[str]) -> list[Path]:
-    """Folders of runs that still hold one of the texts as a whole word; a file outside any run counts for its folder."""
-    spelled = {form for text in texts for form in (text, json.dumps(text)[1:-1])}
-    word = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(spelled)))})(?![\w-])")
-    files = [path for path in sorted(runs.rglob("*")) if path.is_file() and any(word.search(text) for text in _texts(path))]
-    return sorted({next((up for up in path.parents if (up / "manifest.json").exists()), path.parent) for path in files})
 
 
 def _found(

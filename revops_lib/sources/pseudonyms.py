@@ -25,9 +25,11 @@ KINDS = ("reps", "contacts", "leads")
 # What a company's own column holds, by its folded name; `contacts` have no column that says nothing of a person.
 _OWN = {
     "email": r".*(e-?mail|courriel)(address)?",
-    "phone": r".*(phone|mobile)(number)?",
+    "phone": r".*(phone|mobile)(number)?|t[eé]l",
     "person": r".*(first|last|full|contact|owner|user|rep|manager)name",
 }
+# What else names the person in a company's own column of `leads`.
+_OF_A_LEAD = r"(?!.*(company|account|campaign|product|source|entreprise|soci[eé]t[eé]|compte|campagne|produit)).*(name|nom)"
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _CELL = r"""[^,;|\t\r\n"'{}\[\]]+"""  # a cell of a record, in whatever format; JSON's `: ` is trimmed
 
@@ -119,7 +121,8 @@ def _own(table: str, column: str) -> str:
     if table == "accounts":
         return "value"
     found = [what for what, pattern in _OWN.items() if re.fullmatch(pattern, fold(column))]
-    return found[0] if found else "person" if table == "contacts" else "value"
+    is_name = table == "contacts" or (table == "leads" and re.fullmatch(_OF_A_LEAD, fold(column)))
+    return found[0] if found else "person" if is_name else "value"
 
 
 def put(values: pd.Series, pairs: Mapping[str, str]) -> pd.Series:
