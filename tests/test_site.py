@@ -521,7 +521,7 @@ def test_a_second_build_of_the_same_site_is_refused_and_an_interrupted_one_mende
     (tmp_path / ".site.before").mkdir()  # a build ended between taking the old site away and putting the new one in place
     for name in ("index.html", "searchindex.js"):
         (tmp_path / ".site.before" / name).write_text("the old site", encoding="utf-8")
-    for name, file in ((".site.k1lled99", "book/_toc.yml"), (".site.somebody", "book.txt")):
+    for name, file in ((".site.new-k1lled99", "book/_toc.yml"), (".site.somebody", "book.txt")):
         (tmp_path / name / file).parent.mkdir(parents=True)
         (tmp_path / name / file).write_text("x", encoding="utf-8")
     arguments = {"runs": tmp_path / "runs", "to": tmp_path / "site", "playbook": tiny}
