@@ -69,12 +69,12 @@ def test_what_is_no_manifest_is_refused(tmp_path):
 
 def test_old_runs_go_and_with_them_inputs_nobody_needs(done, monkeypatch):
     house, _ = done
-    monkeypatch.setattr("revops_lib.runs.journal.KEPT", 3)
+    monkeypatch.setattr("revops_lib.runs.journal.KEPT", 2)
     known = {path.name for path in (house.out / ".inputs").iterdir()}
-    for day in range(10, 14):
+    for day in range(10, 12):
         write_dataset(house.data, known_until=f"2026-08-{day}")
         house.run()
-    assert len(list((house.out / ".runs").glob("2026Q2-*"))) == 3
+    assert len(list((house.out / ".runs").glob("2026Q2-*"))) == 2
     needed = {digest for path in house.out.rglob("manifest.json") for digest in json.loads(path.read_text())["inputs"].values()}
     kept = {path.name for path in (house.out / ".inputs").iterdir()}
     assert needed <= kept and known - kept

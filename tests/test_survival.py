@@ -442,7 +442,7 @@ def test_resume_after_a_kill_runs_only_the_rest(tmp_path: Path):
 # --- many runs ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rounds", [6, pytest.param(200, marks=pytest.mark.truth)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(200, marks=pytest.mark.truth)])
 def test_random_kills_leave_nothing_behind(tmp_path: Path, rounds: int):
     house, draw, temp = Place(tmp_path), random.Random(8), tmp_path / "temp"
     house.add("forecast", "import time; time.sleep(0.2)")

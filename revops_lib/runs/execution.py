@@ -232,7 +232,7 @@ def _close(process: subprocess.Popen[bytes]) -> None:
 
 
 def _used(notebooks: Iterable[Path]) -> list[str]:
-    """The larger libraries that some notebook seems to import."""
+    """The libraries that some notebook seems to import, of those that are imported once for all."""
     from .nursery import WHEN_USED
 
     texts = (path.read_text(encoding="utf-8", errors="replace") for path in notebooks if path.is_file())

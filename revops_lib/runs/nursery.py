@@ -19,10 +19,19 @@ from typing import NoReturn
 from . import processes
 from .job import Job
 
-# Imported by notebooks and by the library below them; never the library's own topics, which each notebook imports itself.
-ALWAYS = ("papermill", "psutil", "ipykernel.kernelapp", "ipykernel.ipkernel", "pandas", "numpy", "pyarrow.parquet", "duckdb",
-          "yaml", "matplotlib.pyplot", "seaborn")  # fmt: skip
-WHEN_USED = {"statsmodels": ("statsmodels.api", "statsmodels.formula.api"), "scipy": ("scipy.stats",), "sklearn": ("sklearn",)}
+# What executes a notebook; and what is imported besides when some notebook names the library on the left. Never our own topics,
+# which each notebook imports itself.
+ALWAYS = ("papermill", "psutil", "numpy", "ipykernel.kernelapp", "ipykernel.ipkernel")
+WHEN_USED = {
+    "revops_lib": ("pandas", "pyarrow.parquet", "duckdb", "yaml", "matplotlib.pyplot", "seaborn"),
+    "pandas": ("pandas",),
+    "pyarrow": ("pyarrow.parquet",),
+    "matplotlib": ("matplotlib.pyplot",),
+    "seaborn": ("seaborn",),
+    "statsmodels": ("statsmodels.api", "statsmodels.formula.api"),
+    "scipy": ("scipy.stats",),
+    "sklearn": ("sklearn",),
+}
 
 
 def main() -> None:
