@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..errors import DataRefused, UsageError, nearest
+from ..errors import DataRefused, UsageError
 from .request import ROOT
 
 OPERATIONS = ROOT / "data" / "operations.yml"
@@ -39,14 +39,14 @@ def staleness(now: dt.datetime, dataset: Mapping[str, Any], settings: Path = OPE
 
 def _limits(settings: Path) -> tuple[float, float]:
     """The hours after which to warn, and after which to refuse."""
-    from .. import sources
+    from ..sources.config import only, read_yaml
 
-    content = sources.read_yaml(settings)
-    _same_keys(content, ("freshness",), str(settings))
+    content = read_yaml(settings)
+    only(content, ("freshness",), str(settings), required=("freshness",))
     limits = content["freshness"]
     if not isinstance(limits, dict):
         raise UsageError("freshness holds no names", str(settings), f"give it {' and '.join(_LIMITS)}")
-    _same_keys(limits, _LIMITS, f"{settings}, freshness")
+    only(limits, _LIMITS, f"{settings}, freshness", required=_LIMITS)
     for key in _LIMITS:
         if type(limits[key]) not in (int, float) or not 0 < limits[key] < float("inf"):
             raise UsageError(f"{key} is {limits[key]!r}", f"{settings}, freshness", "give hours, more than 0")
@@ -54,12 +54,3 @@ def _limits(settings: Path) -> tuple[float, float]:
     if warn > error:
         raise UsageError("warn_after_hours is more than error_after_hours", f"{settings}, freshness", "warn before refusing")
     return warn, error
-
-
-def _same_keys(content: Mapping[str, Any], expected: tuple[str, ...], where: str) -> None:
-    for key in content:
-        if key not in expected:
-            raise UsageError(f"unknown key {key!r}", where, nearest(str(key), expected))
-    for key in expected:
-        if key not in content:
-            raise UsageError(f"{key} is missing", where, f"give {', '.join(expected)}")

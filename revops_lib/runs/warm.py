@@ -89,14 +89,13 @@ class WarmProvisioner(LocalProvisioner):
         return self.connection_info
 
 
-def plant() -> Seed:
+def plant() -> None:
     """Fork the seed of this process's one kernel, and have Jupyter use it for the next kernel it starts."""
     WarmProvisioner.seed = Seed()
     factory = KernelProvisionerFactory.instance()
     # Known in this process only, not to every Jupyter of the environment.
     factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:{WarmProvisioner.__name__}", factory.GROUP_NAME)
     factory.default_provisioner_name = _NAME
-    return WarmProvisioner.seed
 
 
 def _become_kernel(asked: int) -> None:

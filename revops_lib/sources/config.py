@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..errors import UsageError
+from ..errors import UsageError, nearest
 
 # A file may expand through aliases to ten times what is written; what stays below this many values is never a danger.
 _SMALL = 10_000
@@ -42,6 +43,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError("no `key: value` lines at the top level", str(path), "write it as in data/README.md")
     return content
+
+
+def only(entry: Mapping[str, Any], valid: Iterable[str], where: str, required: Iterable[str] = ()) -> None:
+    """Refuse keys that are not valid, with the nearest, and required ones that are not there."""
+    valid, required = list(valid), list(required)
+    for key in entry:
+        if key not in valid:
+            raise UsageError(f"unknown key {key!r}", where, nearest(str(key), valid))
+    for key in required:
+        if key not in entry:
+            raise UsageError(f"{key} is missing", where, f"needed: {', '.join(required)}")
 
 
 def _inspect(root: yaml.Node | None) -> None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from .. import money, periods, tables
 from ..errors import UsageError, nearest
 from .codes import refusal
-from .config import read_yaml
+from .config import only, read_yaml
 from .profile import Profile, read_profile
 
 _TOP = ("name", "currency", "currencies", "timezone", "fiscal_year_end", "people", "profile", "fx", "stages", "tables")
@@ -84,7 +84,7 @@ def read_mapping(path: Path) -> Mapping:
     """The mapping a YAML file holds. Raises UsageError naming the file, the key and the nearest valid names."""
     path = Path(path)
     content = read_yaml(path)
-    _only(content, _TOP, str(path), required=("name", "currency", "timezone", "fiscal_year_end", "tables"))
+    only(content, _TOP, str(path), required=("name", "currency", "timezone", "fiscal_year_end", "tables"))
     for key in ("name", "currency", "timezone", "fiscal_year_end"):
         _text(content[key], f"{path}, {key}")
     _check_company(content, path)
@@ -182,7 +182,7 @@ def _table_mapping(path: Path, key: str, entry: Any, profile: dict[str, Any], cu
     if name not in tables.TABLES:
         raise UsageError(f"unknown table {name!r}", where, nearest(str(name), tables.TABLES))
     spec = tables.TABLES[name]
-    _only(_mapping(entry, where), _TABLE, where, required=("file", "columns"))
+    only(_mapping(entry, where), _TABLE, where, required=("file", "columns"))
     given = _mapping(entry["columns"], f"{where}.columns")
     columns = {_optional(one)[0]: _spellings(value, f"{where}.columns.{one}") for one, value in given.items()}
     may_lack = {_optional(one)[0] for one in given if _optional(one)[1]} | ({""} if is_optional else set())
@@ -292,7 +292,7 @@ def _stages(entries: Any, path: Path) -> list[dict[str, Any]]:
     if not isinstance(entries, list):
         raise UsageError("stages is not a list", where, "write `- {stage: …, position: 1, status: open}`")
     for entry in entries:
-        _only(_mapping(entry, where), _STAGE, where, required=("stage", "position", "status"))
+        only(_mapping(entry, where), _STAGE, where, required=("stage", "position", "status"))
         _text(entry["stage"], where)
         if entry["status"] not in tables.STATUSES:
             raise UsageError(f"unknown status {entry['status']!r}", where, nearest(str(entry["status"]), tables.STATUSES))
@@ -307,16 +307,6 @@ def _stages(entries: Any, path: Path) -> list[dict[str, Any]]:
         if folded.count(name) > 1:
             raise UsageError(f"stage {entry['stage']!r} is there twice", where, "keep one of them")
     return entries
-
-
-def _only(entry: dict[str, Any], valid: Iterable[str], where: str, required: Sequence[str] = ()) -> None:
-    valid = list(valid)
-    for key in entry:
-        if key not in valid:
-            raise UsageError(f"unknown key {key!r}", where, nearest(str(key), valid))
-    for key in required:
-        if key not in entry:
-            raise UsageError(f"{key} is missing", where, f"needed: {', '.join(required)}")
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

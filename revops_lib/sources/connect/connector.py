@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import UsageError, nearest
-from ..config import read_yaml
+from ..config import only, read_yaml
 
 _TOP = ("name", "url", "auth", "headers", "since", "overlap", "attempts", "longest_wait", "drop", "columns", "kinds",
         "resources")  # fmt: skip
@@ -142,12 +142,12 @@ def read_connector(path: Path, environ: Mapping[str, str]) -> Connector:
     """
     path = Path(path)
     content = read_yaml(path)
-    _only(content, _TOP, str(path), required=("name", "url", "auth", "resources"))
+    only(content, _TOP, str(path), required=("name", "url", "auth", "resources"))
     asked: list[str] = []  # environment variables, in the order they are asked for
     url = _address(_text(content["url"], f"{path}, url", environ, asked), f"{path}, url")
     kinds = _mapping(content.get("kinds") or {}, f"{path}, kinds")
     for kind, entry in kinds.items():
-        _only(_mapping(entry, f"{path}, kinds.{kind}"), _RESOURCE, f"{path}, kinds.{kind}")
+        only(_mapping(entry, f"{path}, kinds.{kind}"), _RESOURCE, f"{path}, kinds.{kind}")
     described = _mapping(content["resources"], f"{path}, resources")
     if not described:
         raise UsageError("nothing is asked for", f"{path}, resources", "name at least one resource")
@@ -179,7 +179,7 @@ def _auth(path: Path, entry: Any, environ: Mapping[str, str], asked: list[str]) 
     if kind not in _AUTH:
         raise UsageError(f"unknown type of login {kind!r}", where, nearest(str(kind), _AUTH))
     required = [key for key in _AUTH[kind] if key != "scope"]
-    _only(entry, ("type", *_AUTH[kind]), where, required=required)
+    only(entry, ("type", *_AUTH[kind]), where, required=required)
     given = {"type": kind}
     for key in (key for key in _AUTH[kind] if key in entry):
         if key in _SECRETS and not isinstance(entry[key], dict):
@@ -214,11 +214,11 @@ def _resource(where: str, name: Any, entry: Any, kinds: dict[str, Any]) -> Resou
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be the name of a file", where, "use small letters, digits and _")
     entry = _mapping(entry, where)
-    _only(entry, _RESOURCE, where)
+    only(entry, _RESOURCE, where)
     if "kind" in entry and entry["kind"] not in kinds:
         raise UsageError(f"unknown kind {entry['kind']!r}", f"{where}.kind", nearest(str(entry["kind"]), kinds))
     entry = {**kinds.get(entry.get("kind"), {}), **entry}
-    _only(entry, _RESOURCE, where, required=("path", "key"))
+    only(entry, _RESOURCE, where, required=("path", "key"))
     given: dict[str, Any] = {"name": name}
     for key in ("object", "path", "records", "next", "last", "total", "cursor", "under", "changed", "replaces"):
         if key in entry:
@@ -240,7 +240,7 @@ def _resource(where: str, name: Any, entry: Any, kinds: dict[str, Any]) -> Resou
         given["parent"] = _texts(entry["parent"], f"{where}.parent")
     if "deleted" in entry:
         given["deleted"] = _texts(entry["deleted"], f"{where}.deleted")
-        _only(given["deleted"], _DELETED, f"{where}.deleted")
+        only(given["deleted"], _DELETED, f"{where}.deleted")
         if len(given["deleted"]) != 1:
             raise UsageError("say one way to know what was deleted", f"{where}.deleted", f"one of: {', '.join(_DELETED)}")
     if "rows" in entry:
@@ -251,7 +251,7 @@ def _resource(where: str, name: Any, entry: Any, kinds: dict[str, Any]) -> Resou
 
 
 def _rows(entry: Any, where: str) -> Rows:
-    _only(_mapping(entry, where), ("from", "keep", "name"), where, required=("from",))
+    only(_mapping(entry, where), ("from", "keep", "name"), where, required=("from",))
     name = entry.get("name")
     keep = _texts(entry.get("keep") or {}, f"{where}.keep")
     return Rows(_text(entry["from"], f"{where}.from"), keep, None if name is None else _text(name, f"{where}.name"))
@@ -299,7 +299,7 @@ def _check_references(where: str, resource: Resource, known: dict[str, Resource]
 
 def _text(value: Any, where: str, environ: Mapping[str, str] | None = None, asked: list[str] | None = None) -> str:
     if isinstance(value, dict) and environ is not None and asked is not None:
-        _only(value, _ENV, where, required=("env",))
+        only(value, _ENV, where, required=("env",))
         parts = {key: _text(part, f"{where}.{key}") for key, part in value.items()}
         asked.append(parts["env"])
         found = environ.get(parts["env"], "").strip("\r\n")
@@ -359,13 +359,3 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError("expected `key: value` lines", where, "correct the file")
     return value
-
-
-def _only(entry: dict[str, Any], valid: Iterable[str], where: str, required: Iterable[str] = ()) -> None:
-    valid = list(valid)
-    for key in entry:
-        if key not in valid:
-            raise UsageError(f"unknown key {key!r}", where, nearest(str(key), valid))
-    for key in required:
-        if key not in entry:
-            raise UsageError(f"{key} is missing", where, f"add `{key}`")
