@@ -99,7 +99,9 @@ def test_a_french_and_an_american_export_give_the_results_of_the_english_one(crm
     assert len(expected) >= 4
     for name, (source, mapping) in exports.items():
         sources.import_export(mapping, source, tmp_path / "data" / name)
-        assert results(tmp_path / "data" / name, tmp_path / "runs" / name) == expected
+        for table in ("accounts", "opportunities", "products", "reps"):
+            assert sources.read_table(tmp_path / "data" / name, table).equals(sources.read_table(crm, table)), (name, table)
+    assert results(tmp_path / "data" / "french", tmp_path / "runs" / "french") == expected
     assert cli.main(["import", str(ENGLISH), "--from", str(tmp_path / "fr"), "--to", str(tmp_path / "no")]) == 3
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not (tmp_path / "no").exists()

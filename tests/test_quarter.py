@@ -43,12 +43,24 @@ def sample_run(sample_copy, tmp_path_factory):
     return out / "2026Q1"
 
 
-@pytest.fixture(scope="module", params=["2017Q4", "2017Q3"])
-def crm_run(request, crm, tmp_path_factory):
+@pytest.fixture(scope="module")
+def crm_copy(crm, tmp_path_factory):
+    return shutil.copytree(crm, tmp_path_factory.mktemp("crm") / "data")
+
+
+@pytest.fixture(scope="module")
+def crm_runs(crm_copy, tmp_path_factory):
+    """Both quarters; the test that alters the data comes after them."""
     out = tmp_path_factory.mktemp("runs")
-    ended = revops("run", request.param, "--data", crm, "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return out / request.param
+    for quarter in ("2017Q4", "2017Q3"):
+        ended = revops("run", quarter, "--data", crm_copy, "--out", out)
+        assert ended.returncode == 0, ended.stderr
+    return out
+
+
+@pytest.fixture(scope="module", params=["2017Q4", "2017Q3"])
+def crm_run(request, crm_runs):
+    return crm_runs / request.param
 
 
 def test_a_quarter_of_the_sample_leaves_what_others_rely_on(sample_run):
@@ -119,11 +131,9 @@ def test_what_happens_after_the_day_changes_no_output_byte(sample_copy, sample_r
     assert different == []
 
 
-def test_without_history_too_what_happens_after_the_day_changes_no_output_byte(crm, tmp_path):
+def test_without_history_too_what_happens_after_the_day_changes_no_output_byte(crm_copy, crm_runs, tmp_path):
     """Deals closed after 2017-09-30 change their outcome, amount and stage, later ones disappear: 2017Q3 stays as it was."""
-    data = tmp_path / "data"
-    shutil.copytree(crm, data)
-    assert revops("run", "2017Q3", "--data", data, "--out", tmp_path / "before").returncode == 0
+    data = crm_copy
     deals = pd.read_parquet(data / "opportunities.parquet", dtype_backend="pyarrow")
     late = (pd.to_datetime(deals["close_date"]) > "2017-09-30").fillna(False)
     assert late.sum() > 1000
@@ -132,10 +142,10 @@ def test_without_history_too_what_happens_after_the_day_changes_no_output_byte(c
     created_later = (deals["created_at"] >= pd.Timestamp("2017-10-01 04:00")).fillna(False)
     deals[~created_later].to_parquet(data / "opportunities.parquet", index=False)
     assert revops("run", "2017Q3", "--data", data, "--out", tmp_path / "after").returncode == 0
-    files = [path.relative_to(tmp_path / "before") for path in (tmp_path / "before" / "2017Q3").rglob("*") if path.is_file()]
+    files = [path.relative_to(crm_runs) for path in (crm_runs / "2017Q3").rglob("*") if path.is_file()]
     compared = [name for name in files if name.name != "manifest.json"]
     assert len(compared) > 15
-    assert [str(n) for n in compared if (tmp_path / "before" / n).read_bytes() != (tmp_path / "after" / n).read_bytes()] == []
+    assert [str(n) for n in compared if (crm_runs / n).read_bytes() != (tmp_path / "after" / n).read_bytes()] == []
 
 
 def test_an_export_without_history_runs_and_says_what_it_cannot_say(crm_run):

@@ -476,12 +476,7 @@ def test_random_kills_leave_nothing_behind(tmp_path: Path, rounds: int):
 # --- the same bytes -------------------------------------------------------------------------------------------------
 
 _ZONES, _LOCALES, _SEEDS = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati"), ("C", "C.UTF-8"), ("0", "1")
-_FEW = [
-    ("UTC", "C.UTF-8", "0"),
-    ("America/New_York", "C", "1"),
-    ("Asia/Kolkata", "C", "2"),
-    ("Pacific/Kiritimati", "C.UTF-8", "3"),
-]
+_FEW = [("America/New_York", "C", "1"), ("Pacific/Kiritimati", "C.UTF-8", "3")]
 
 
 @pytest.mark.parametrize(
@@ -490,14 +485,14 @@ _FEW = [
         ("compensation", _FEW),
         pytest.param("bottlenecks,compensation,forecast,quality", list(itertools.product(_ZONES, _LOCALES, _SEEDS)), marks=pytest.mark.truth),
     ],
-    ids=["one notebook, 4 worlds", "all notebooks, 16 worlds"],
+    ids=["one notebook, 2 worlds", "all notebooks, 16 worlds"],
 )  # fmt: skip
 def test_neither_time_zone_nor_locale_nor_hash_seed_nor_a_cold_kernel_changes_a_byte(tmp_path, stems, worlds):
     command = [sys.executable, "-m", "revops_lib", "run", "2026Q3", "--only", stems, "--jobs", "1", "--out"]
     running = []
     for number, (zone, locale, seed) in enumerate(worlds):
         world = {"TZ": zone, "LC_ALL": locale, "PYTHONHASHSEED": seed}
-        out = [str(tmp_path / str(number)), *(["--cold"] if number % 4 == 3 else [])]
+        out = [str(tmp_path / str(number)), *(["--cold"] if number % 4 == 1 else [])]
         running.append(subprocess.Popen([*command, *out], env={**os.environ, **world}, stdout=subprocess.DEVNULL))
         if number % 2:  # two at a time
             assert [process.wait() for process in running[-2:]] == [0, 0]
