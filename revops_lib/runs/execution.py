@@ -236,7 +236,8 @@ def _used(notebooks: Iterable[Path]) -> list[str]:
     from .nursery import WHEN_USED
 
     texts = (path.read_text(encoding="utf-8", errors="replace") for path in notebooks if path.is_file())
-    imported = {name for text in texts for name in re.findall(r"\b(?:import|from)\s+(\w+)", text)}
+    # No word boundary in front: where a cell is stored as one string, a line begins right after the letters \n.
+    imported = {name for text in texts for name in re.findall(r"(?:import|from)\s+(\w+)", text)}
     return sorted(imported & set(WHEN_USED))
 
 
