@@ -1,8 +1,8 @@
 """A made-up B2B company with known truth: deals, people, money and five planted facts.
 
 `world` holds its laws (calendar, hazards, dice), `people` who sells, `market` to whom and what, `arrivals` the new
-deals, `deals` plays the weeks, `oracle` looks ahead with the true hazards, `records` and `ledger` turn the story into
-canonical tables, `truth` tells it.
+deals, `deals` plays the weeks into `events`, `oracle` looks ahead with the true hazards, `records`, `ledger` and
+`submissions` turn the story into canonical tables, `truth` tells it. `variants` are companies with one other law.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import pandas as pd
 
 from .. import tables
 from ..errors import UsageError
-from . import arrivals, deals, ledger, market, oracle, people, records
+from . import arrivals, deals, ledger, market, oracle, people, records, submissions, variants
 from . import truth as story
 from . import world as laws
 
 ORACLE_PATHS, FEW_PATHS, LARGEST_WITH_ORACLE = 300, 8, 4.0
 
 
-def write(directory: Path, *, seed: int = 1, scale: float = 1.0) -> dict[str, Any]:
+def write(directory: Path, *, seed: int = 1, scale: float = 1.0, **options: Any) -> dict[str, Any]:
     """Invent a company and lay it in `directory` as a dataset with `truth.yml` and `README.md`; returns the truth.
 
     The same seed and scale give the same bytes. `scale` multiplies deals, accounts and reps; 1 is about 50 wins a
-    quarter at the end. Raises UsageError for a scale outside 0.1 to 1000, CannotWrite when the folder holds anything
-    but a dataset.
+    quarter at the end; `options` are those of `generate`. Raises UsageError for a scale outside 0.1 to 1000,
+    CannotWrite when the folder holds anything but a dataset.
     """
-    frames, truth = generate(seed, scale)
+    frames, truth = generate(seed, scale, **options)
     dataset = {
         "name": "sample", "known_until": laws.KNOWN_UNTIL.isoformat(), "timezone": laws.TIMEZONE,
         "fiscal_year_end": "DEC", "currency": laws.CURRENCY, "tracked": list(tables.TRACKED),
@@ -40,18 +40,20 @@ def write(directory: Path, *, seed: int = 1, scale: float = 1.0) -> dict[str, An
 
 def generate(
     seed: int = 1, scale: float = 1.0, *, bottleneck: bool = True, drop: bool = True, training: bool = True,
-    duplicates: bool = True, fault: bool = True, oracle_paths: int | None = None,
+    duplicates: bool = True, fault: bool = True, variant: str | None = None, oracle_paths: int | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:  # fmt: skip
     """Canonical tables of a made-up company, and its truth; each planted fact can be left out.
 
-    A deal that a planted fact does not touch is the same with and without it. `oracle_paths` is the number of simulated
-    paths behind the oracle; 0 (the default above scale 4) leaves it out of the truth, and submitted forecasts then rest
-    on few paths. Raises UsageError for a scale outside 0.1 to 1000 or a negative seed.
+    `variant` names one law that is not the usual company's (`variants.VARIANTS`): skips, regime, gaming, late_logged or
+    reopened; the oracle knows it. A deal that neither a planted fact nor the variant touches has the same history with
+    and without it. `oracle_paths` is the number of simulated paths behind the oracle; 0 (the default above scale 4)
+    leaves it out of the truth, and submitted forecasts then rest on few paths. Raises UsageError for a scale outside
+    0.1 to 1000, a negative seed or an unknown variant.
     """
     if not (0.1 <= scale <= 1_000 and seed >= 0):
         raise UsageError(f"seed {seed} or scale {scale:g} is out of range", "sample",
                          "use a seed from 0 on and a scale from 0.1 to 1000")  # fmt: skip
-    world = laws.world(seed, scale, bottleneck=bottleneck, drop=drop)
+    world = laws.world(seed, scale, bottleneck=bottleneck, drop=drop, variant=variants.named(variant))
     staff, accounts = people.hire(world, training=training), market.accounts(world)
     played = deals.play(world, staff, arrivals.arrive(world, staff, accounts))
     recorded = records.record(world, staff, accounts, played, duplicates=duplicates, fault=fault)
@@ -75,7 +77,7 @@ def _frames(world: laws.World, staff: people.Staff, accounts: market.Accounts, p
         "leads": market.leads(world, led, staff.ids[played.arrivals.owner]),
         "opportunities": opportunities,
         "opportunity_history": records.history(recorded, staff),
-        "forecast_submissions": ledger.submissions(world, staff, outlooks),
+        "forecast_submissions": submissions.submissions(world, staff, outlooks),
         "quotas": ledger.quotas(world, staff),
         "credits": ledger.credits(world, staff, played, ids),
         "subscriptions": ledger.subscriptions(world, played, accounts),

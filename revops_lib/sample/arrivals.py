@@ -32,9 +32,24 @@ class Arrivals:
 
 
 def arrive(world: World, staff: Staff, accounts: Accounts) -> Arrivals:
-    """New deals of every step; the planted drop removes some, and touches no other."""
-    cal, rng = world.calendar, world.dice.rng("arrivals")
-    counts = rng.poisson(world.arrivals[: cal.n_known])
+    """New deals of every step; the planted drop removes some, a variant adds some, and neither touches any other."""
+    deals = _draw(world, staff, accounts, world.dice.rng("arrivals"), world.arrivals)
+    if world.added.any():
+        more = _draw(world, staff, accounts, world.dice.rng("added arrivals"), world.arrivals * world.added[:, None])
+        deals = {name: np.concatenate([values, more[name]]) for name, values in deals.items()}
+    number = np.arange(len(deals["step"]))
+    gone = deals["source"] == SOURCES.index("partner")
+    gone &= world.dice.uniform("partner", number) >= world.partner_keep[deals["step"]]
+    order = np.argsort(deals["created"], kind="stable")
+    order = order[~gone[order]]
+    return Arrivals(number=number[order], **{name: values[order] for name, values in deals.items()})
+
+
+def _draw(world: World, staff: Staff, accounts: Accounts, rng: np.random.Generator,
+          expected: np.ndarray) -> dict[str, np.ndarray]:  # fmt: skip
+    """Deals by their expected number per step and segment, in order of creation."""
+    cal = world.calendar
+    counts = rng.poisson(expected[: cal.n_known])
     step = np.repeat(np.repeat(np.arange(cal.n_known), 3), counts.ravel())
     segment = np.repeat(np.tile(np.arange(3), cal.n_known), counts.ravel())
     n = len(step)
@@ -50,12 +65,11 @@ def arrive(world: World, staff: Staff, accounts: Accounts) -> Arrivals:
     product = _choose(shares / shares.sum(axis=1, keepdims=True), rng.random(n))
     amount = np.exp(LOG_AMOUNT[segment] + LOG_AMOUNT_SD[segment] * rng.standard_normal(n))
     quality, chance = rng.standard_normal(n), rng.random(n)
-    number = np.arange(n)
-    owner = _allocate(staff, step, segment, accounts.region[account], chance)
-    gone = (source == SOURCES.index("partner")) & (world.dice.uniform("partner", number) >= world.partner_keep[step])
-    rounded = np.maximum(np.round(amount / 50), 1).astype(np.int64) * 5_000
-    parts = (number, step, created, segment, source, account, product, rounded, quality, owner)
-    return Arrivals(*(part[~gone] for part in parts))
+    return {
+        "step": step, "created": created, "segment": segment, "source": source, "account": account, "product": product,
+        "cents": np.maximum(np.round(amount / 50), 1).astype(np.int64) * 5_000, "quality": quality,
+        "owner": _allocate(staff, step, segment, accounts.region[account], chance),
+    }  # fmt: skip
 
 
 def _created(world: World, rng: np.random.Generator, step: np.ndarray) -> np.ndarray:

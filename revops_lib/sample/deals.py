@@ -1,23 +1,20 @@
 """Deals over time: they are born, advance, are lost, re-opened, re-dated and re-judged, week after week.
 
-All deals move together, one step at a time. What happened is an event log: deal, step, field, value. Values are whole
-numbers: position of the stage, cents, day, position of the category, position of the rep.
+All deals move together, one step at a time; what happened goes into an event log.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from .. import tables
 from .arrivals import Arrivals
+from .events import FIELDS, Log, Open, Played
 from .people import Staff
 from .world import DISCOUNT, DISCOUNT_SD, LOST, PROPOSAL, TYPICAL_DAYS, WON, World, chances
 
-CLOSED, OMITTED = (tables.CATEGORIES.index(category) for category in ("closed", "omitted"))
-FIELDS = tables.TRACKED
+PIPELINE, COMMIT, CLOSED, OMITTED = map(tables.CATEGORIES.index, ("pipeline", "commit", "closed", "omitted"))
 ORIGIN_WEEKS = (1, 4, 8, 12)  # weeks of the quarter at whose start forecasts are made
 REQUOTED, REQUOTE_SD = 0.5, 0.10  # share of deals whose amount changes with the proposal, without bias
 TO_QUARTER_END = 0.5  # share of expected close dates put on the end of the quarter
@@ -25,55 +22,7 @@ PUSHED = 0.45  # chance per week that an overdue close date is moved
 REDATED = 0.25  # chance that a move between stages changes the close date
 REJUDGED = 0.04  # chance per week that the category is reconsidered without a move
 CATEGORY_CUTS = (3.2, 4.8)  # on stage + 0.9 quality + 0.8 noise
-REOPENED = 0.01  # share of lost deals taken up again 2 to 8 weeks later
-LATE, LATE_AT_QUARTER_END = 0.015, 0.06  # share of wins recorded 3 to 10 days after the close date
-
-
-@dataclass(frozen=True)
-class Open:
-    """The open deals at the start of a step, for looking ahead."""
-
-    step: int
-    deal: np.ndarray
-    stage: np.ndarray
-    entered: np.ndarray
-    owner: np.ndarray
-    cents: np.ndarray
-
-
-@dataclass
-class Log:
-    """The event log while it grows, one array per entry made for many deals at once."""
-
-    deal: list[np.ndarray] = field(default_factory=list)
-    step: list[np.ndarray] = field(default_factory=list)
-    field_: list[np.ndarray] = field(default_factory=list)
-    value: list[np.ndarray] = field(default_factory=list)
-
-    def add(self, deal: np.ndarray, step: int | np.ndarray, name: str, value: np.ndarray | int) -> None:
-        self.deal.append(deal)
-        self.step.append(np.broadcast_to(np.asarray(step), deal.shape))
-        self.field_.append(np.full(deal.shape, FIELDS.index(name)))
-        self.value.append(np.broadcast_to(np.asarray(value), deal.shape).astype(np.int64))
-
-
-@dataclass(frozen=True)
-class Played:
-    """The finished story: events, when each deal was won (step, -1 never), what for, and the looks ahead."""
-
-    arrivals: Arrivals
-    events: pd.DataFrame  # deal, step, time (seconds), field (position in FIELDS), value
-    won_step: np.ndarray
-    won_owner: np.ndarray
-    final_cents: np.ndarray
-    late: np.ndarray
-    late_quarter: np.ndarray  # late, and recorded in a later quarter than closed
-    reopened: np.ndarray
-    origins: list[Open]
-
-    @property
-    def won(self) -> np.ndarray:
-        return np.flatnonzero(self.won_step >= 0)
+COMMIT_FROM = 9  # week from which a rep who games calls everything commit
 
 
 def play(world: World, staff: Staff, arrivals: Arrivals) -> Played:
@@ -144,7 +93,8 @@ class _Game:
             self.world.shock[quarter])  # fmt: skip
         luck = self._chance("move", moving, step)
         forward, lost = moving[luck < advance], moving[(luck >= advance) & (luck < move)]
-        self.stage[forward] += 1
+        skips = luck[luck < advance] < self.world.variant.skipped * advance[luck < advance]
+        self.stage[forward] = np.minimum(self.stage[forward] + 1 + skips, WON)
         self.entered[forward] = step
         self.log.add(forward, step, "stage", self.stage[forward])
         won = forward[self.stage[forward] == WON]
@@ -170,7 +120,7 @@ class _Game:
         self.log.add(lost, step, "stage", LOST)
         self.log.add(lost, step, "close_date", self._day(lost, step))
         self.log.add(lost, step, "forecast_category", OMITTED)
-        again = lost[(self._chance("reopen", lost) < REOPENED) & ~self.reopened[lost]]
+        again = lost[(self._chance("reopen", lost) < self.world.variant.reopened) & ~self.reopened[lost]]
         self.reopen[again] = step + 2 + (self._chance("reopen when", again) * 7).astype(np.int64)
 
     def _requote(self, step: int, deals: np.ndarray) -> None:
@@ -180,10 +130,14 @@ class _Game:
         self.log.add(deals, step, "amount", self.cents[deals])
 
     def _judge(self, step: int, deals: np.ndarray, purpose: str) -> None:
-        """The rep's category: a noisy view of stage and quality."""
+        """The rep's category: a noisy view of stage and quality, or of the calendar."""
         score = self.stage[deals] + 1 + 0.9 * self.deals.quality[deals] + 0.8 * self._normal(purpose, deals, step)
-        self.category[deals] = np.digitize(score, CATEGORY_CUTS)
+        habit = COMMIT if self.world.calendar.week[step] >= COMMIT_FROM else PIPELINE
+        self.category[deals] = np.where(self._gamed(step, deals), habit, np.digitize(score, CATEGORY_CUTS))
         self.log.add(deals, step, "forecast_category", self.category[deals])
+
+    def _gamed(self, step: int, deals: np.ndarray) -> np.ndarray:
+        return self.world.gaming[step] & self.staff.gamers[self.owner[deals]]
 
     def _date(self, step: int, deals: np.ndarray, purpose: str) -> None:
         """A new expected close date: what is left of the typical time, often rounded to the quarter's end."""
@@ -197,7 +151,9 @@ class _Game:
         pushed = overdue[self._chance("push", overdue, step) < PUSHED]
         days = 14 - 30 * np.log1p(-self._chance("pushed", pushed, step))
         self._set_close(step, pushed, self.world.calendar.stop[step] + days.astype(np.int64))
-        self._judge(step, active[self._chance("rejudge", active, step) < REJUDGED], "rejudged")
+        turn = self.world.calendar.week[step] in (1, COMMIT_FROM)
+        again = (self._chance("rejudge", active, step) < REJUDGED) | (turn & self._gamed(step, active))
+        self._judge(step, active[again], "rejudged")
 
     def _set_close(self, step: int, deals: np.ndarray, day: np.ndarray) -> None:
         ends = self.world.calendar.quarter_ends
@@ -245,7 +201,8 @@ class _Game:
         """Which wins were recorded days after they closed, and how many days."""
         everyone = np.arange(len(self.deals))
         cal, step = self.world.calendar, np.maximum(self.won_step, 0)
-        share = np.where(cal.week[step] == 13, LATE_AT_QUARTER_END, LATE)
+        variant = self.world.variant
+        share = np.where(cal.week[step] == 13, variant.late_at_quarter_end, variant.late)
         lag = 3 + (self._chance("lag", everyone) * 8).astype(np.int64)
         known = cal.next_workday(cal.stop[step] - 1 + lag) < cal.stop[cal.n_known - 1]
         return (self.won_step >= 0) & known & (self._chance("late", everyone) < share), lag

@@ -1,4 +1,4 @@
-"""What finance and operations keep about deals: credits, quotas, subscriptions, submitted forecasts."""
+"""What finance and operations keep about deals: credits, quotas, subscriptions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import pandas as pd
 
 from .. import money, tables
 from .arrivals import Arrivals
-from .deals import ORIGIN_WEEKS, Played
+from .events import Played
 from .market import PRODUCTS, Accounts
-from .oracle import Outlook
 from .people import Staff
 from .world import CURRENCY, World, date_of
 
@@ -18,9 +17,6 @@ OVERLAY_SHARE, OVERLAY = 0.20, 0.2  # deals with a solution engineer's overlay c
 QUOTA = (11_000, 34_000, 170_000)  # EUR per quarter in 2020Q3, by the rep's segment
 QUOTA_GROWTH = 0.03  # per quarter, log
 RAMP_QUOTA = (0.25, 0.50, 0.75)  # first quarters after hiring
-BIAS = dict(zip(ORIGIN_WEEKS, (0.18, 0.14, 0.09, 0.04), strict=True))  # log, on what is still to come
-NOISE = dict(zip(ORIGIN_WEEKS, (0.16, 0.13, 0.10, 0.05), strict=True))  # shared by all reps of a submission date
-REP_NOISE = 0.12  # each rep's own, mean 1
 RENEWED, UPLIFTED = 0.86, 0.45  # at each anniversary: share that stays, share of those that grows
 TRIALS = 0.15  # share of Platform deals that had a trial
 
@@ -57,26 +53,6 @@ def quotas(world: World, staff: Staff) -> pd.DataFrame:
             rows.append((staff.ids[rep], str(quarter), "bookings", round(target / 500) * 500, CURRENCY))
     frame = pd.DataFrame(rows, columns=["rep_id", "quarter", "measure", "amount", "currency"])
     return tables.conform("quotas", frame.assign(amount=money.from_cents(frame["amount"] * 100)))
-
-
-def submissions(world: World, staff: Staff, outlooks: list[Outlook]) -> pd.DataFrame:
-    """What each active account executive expects to book: closed so far, plus the rest seen through planted bias."""
-    cal, rng = world.calendar, world.dice.rng("submissions")
-    frames = []
-    for view in outlooks:
-        week = int(cal.week[view.step])
-        shared = BIAS[week] + NOISE[week] * rng.standard_normal()
-        own = REP_NOISE * rng.standard_normal(len(staff.ids)) - REP_NOISE**2 / 2
-        seconds = rng.integers(0, 2_400, len(staff.ids))
-        reps = np.flatnonzero(staff.load[view.step] > 0)
-        amount = view.closed[reps] + view.to_come[reps] * np.exp(shared + own[reps])
-        at = cal.workdays[view.step, 0] * 86_400 + 6 * 3_600 + 900 + seconds[reps]
-        frames.append(pd.DataFrame({
-            "quarter": str(cal.quarters[cal.quarter[view.step]]), "submitted_at": pd.to_datetime(at, unit="s"),
-            "rep_id": staff.ids[reps], "category": "commit", "amount": np.round(amount * 100).astype(np.int64),
-            "currency": CURRENCY}))  # fmt: skip
-    frame = pd.concat(frames, ignore_index=True)
-    return tables.conform("forecast_submissions", frame.assign(amount=money.from_cents(frame["amount"])))
 
 
 def subscriptions(world: World, played: Played, accounts: Accounts) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 It knows each deal's quality, each rep's skill and the past quarters' market shocks; this quarter's shock and the deals
 yet to come are drawn. Hand-overs and re-opened deals are left out.
+A win counts from its close date, also while it is not recorded yet.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .deals import Open, Played
+from .events import Open, Played
 from .people import Staff
 from .world import (
     DISCOUNT,
@@ -72,7 +73,8 @@ def _simulate(world: World, staff: Staff, played: Played, origin: Open, shock: n
             staff.effect[step, live["owner"]], shock[live["path"]])  # fmt: skip
         luck = rng.random(len(advance))
         forward = luck < advance
-        live["stage"] = live["stage"] + forward
+        skips = luck < world.variant.skipped * advance
+        live["stage"] = np.minimum(live["stage"] + forward + skips, WON)
         live["entered"] = np.where(forward, step, live["entered"])
         won = live["stage"] == WON
         wins.append([live[name][won] for name in ("path", "owner", "amount")])
@@ -85,7 +87,7 @@ def _simulate(world: World, staff: Staff, played: Played, origin: Open, shock: n
 
 def _arrivals(world: World, staff: Staff, step: int, paths: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     partner = SOURCE_SHARES[:, SOURCES.index("partner")]
-    expected = world.arrivals[step] * (1 - partner * (1 - world.partner_keep[step]))
+    expected = world.arrivals[step] * (1 + world.added[step]) * (1 - partner * (1 - world.partner_keep[step]))
     counts = rng.poisson(expected, (paths, 3)).ravel()
     segment = np.repeat(np.tile(np.arange(3), paths), counts)
     n = len(segment)

@@ -56,6 +56,7 @@ class Staff:
     region: np.ndarray  # step × rep, position in REGIONS
     load: np.ndarray  # step × rep, weight in the allocation of new deals, 0 unless an active account executive
     effect: np.ndarray  # step × rep, log effect on advancing with training and ramp
+    gamers: np.ndarray  # whose category follows the calendar, in the variant that has such
 
     def pick(self, step: int, chance: np.ndarray, segment: int, region: int | None = None) -> np.ndarray:
         """An active account executive for each chance in [0, 1), by load and focus, in one region or any."""
@@ -174,8 +175,9 @@ def _arrays(world: World, people: list[Person], frame: pd.DataFrame, ids: np.nda
     seller = (team >= 0) & (role == "account_executive")
     newness = np.clip(1 - (start - hired) / (7 * RAMP_WEEKS), 0, 1) * (hired > world.calendar.start[0])
     skill = np.where(role == "account_executive", rng.standard_normal(len(people)) * REP_SD, 0.0)
+    gamers = (role == "account_executive") & (world.dice.uniform("gamer", np.arange(len(ids))) < world.variant.gamers)
     return Staff(
         frame=frame, ids=ids, role=role, focus=np.array([p.focus for p in people]), skill=skill, trained=trained,
         hired=hired, ends=ends, team=team, region=region_of[team], load=seller * (1 - (1 - MIN_LOAD) * newness),
-        effect=skill + np.log(TRAINING_MULTIPLIER) * (start >= trained) + RAMP_EFFECT * newness,
+        effect=skill + np.log(TRAINING_MULTIPLIER) * (start >= trained) + RAMP_EFFECT * newness, gamers=gamers,
     )  # fmt: skip

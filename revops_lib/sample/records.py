@@ -9,7 +9,8 @@ import pandas as pd
 
 from .. import money, tables
 from .arrivals import Arrivals
-from .deals import FIELDS, OMITTED, Played
+from .deals import OMITTED
+from .events import FIELDS, Played
 from .market import PRODUCTS, Accounts
 from .people import TEAMS, Staff
 from .world import CURRENCY, DUPLICATES, FAULT, LOST, SOURCES, STAGES, WON, World, day_number

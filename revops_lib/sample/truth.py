@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import periods
-from . import ledger
+from . import submissions
 from . import world as laws
-from .deals import Played
+from .events import Played
 from .oracle import Outlook
 from .people import FOREVER, TEAMS, Staff
 from .records import Records
+from .variants import differences
 from .world import OPEN_STAGES, SEGMENTS, World, date_of
 
 FIRST_SCORED = "2022Q1"
@@ -25,6 +26,7 @@ def tell(world: World, staff: Staff, played: Played, records: Records, outlooks:
         "seed": world.dice.seed - laws.COMPANIES,
         "scale": world.scale,
         "planted": planted,
+        "variant": _variant(world, staff),
         "bottleneck": _bottleneck() if planted["bottleneck"] else None,
         "drop": _drop() if planted["drop"] else None,
         "training": _training(staff) if planted["training"] else None,
@@ -35,13 +37,27 @@ def tell(world: World, staff: Staff, played: Played, records: Records, outlooks:
         "rep_segment": {staff.ids[i]: SEGMENTS[staff.focus[i]] for i in _sellers(staff)},
         "rep_effect": {staff.ids[i]: round(float(staff.skill[i]), 4) for i in _sellers(staff)},
         "submissions": {
-            "log_bias": ledger.BIAS, "log_noise_sd": ledger.NOISE, "rep_noise_sd": ledger.REP_NOISE,
+            "log_bias": submissions.BIAS, "log_noise_sd": submissions.NOISE, "rep_noise_sd": submissions.REP_NOISE,
             "formula": "closed + to come × exp(bias + noise of the date + noise of the rep), per rep",
+            "managers": {
+                "log_bias": {week: round((1 - submissions.MANAGERS_REMOVE) * bias, 4)
+                             for week, bias in submissions.BIAS.items()},
+                "manager_noise_sd": submissions.MANAGER_NOISE,
+                "formula": "the team's closed + (the team's submissions - closed) × exp(noise of the manager - bias taken"
+                           " out), per manager; the noise of the date stays",
+            },
         },
         "counts": _counts(played),
         "bookings": _bookings(world, played),
         "oracle": _oracle(world, played, outlooks) if outlooks is not None else None,
     }  # fmt: skip
+
+
+def _variant(world: World, staff: Staff) -> dict[str, Any] | None:
+    """The law that is not the usual company's, and who games when some do."""
+    changed = differences(world.variant)
+    gamers = {"gaming_reps": staff.ids[staff.gamers].tolist()} if staff.gamers.any() else {}
+    return {**changed, **gamers} if changed else None
 
 
 def _bottleneck() -> dict[str, Any]:
@@ -192,13 +208,16 @@ def readme(truth: dict[str, Any]) -> str:
         *[f"- {sentence}" for sentence in _planted(truth)],
         "",
         "Also in it, as in real life: wins recorded late, re-opened deals, pushed close dates, leavers whose deals",
-        "were handed over, new hires who ramp, submitted forecasts that are too high early in the quarter.",
+        "were handed over, new hires who ramp, submitted forecasts that are too high early in the quarter, and managers",
+        "who take half of that out of their team's sum.",
         "",
     ])  # fmt: skip
 
 
 def _planted(truth: dict[str, Any]) -> list[str]:
     sentences = []
+    if law := truth["variant"]:
+        sentences.append(f"Variant {law['name']}: {law['what']}.")
     if fact := truth["bottleneck"]:
         where = f"{fact['stage']} in {fact['segment']}"
         sentences.append(f"Bottleneck: {where} advances {fact['multiplier']:g} times as fast from {fact['from']} on.")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .. import periods
+from .variants import Variant
 
 KNOWN_UNTIL = dt.date(2026, 11, 15)
 TIMEZONE, CURRENCY = "Europe/Paris", "EUR"
@@ -183,19 +184,26 @@ class World:
     arrivals: np.ndarray  # expected new deals per step and segment before the planted drop
     partner_keep: np.ndarray  # per step, share of partner deals that still arrive
     bottleneck: np.ndarray  # per step, multiplier of the planted cell
+    variant: Variant
+    pace: np.ndarray  # per step, multiplier of every advance hazard
+    added: np.ndarray  # per step, arrivals that a variant adds, as a share of `arrivals`
+    gaming: np.ndarray  # per step, whether some reps' categories follow the calendar
 
 
-def world(seed: int, scale: float, *, bottleneck: bool, drop: bool) -> World:
+def world(seed: int, scale: float, *, bottleneck: bool, drop: bool, variant: Variant) -> World:
     cal, dice = calendar(), Dice(seed)
     steps = np.arange(len(cal.start))
     seasons = np.array([cal.season(int(step)) for step in steps])
     level = scale * np.exp(GROWTH * steps) * SEASON[seasons] * cal.exposure
     begins = {fact["from"]: cal.start >= day_number(fact["from"]) for fact in (BOTTLENECK, DROP)}
+    begun = cal.start >= day_number(variant.begins)
     return World(
         calendar=cal, dice=dice, scale=scale, shock=_shocks(dice.rng("shock"), len(cal.quarters)),
         arrivals=level[:, None] * ARRIVALS[None, :],
         partner_keep=np.where(begins[DROP["from"]] & drop, DROP["multiplier"], 1.0),
         bottleneck=np.where(begins[BOTTLENECK["from"]] & bottleneck, BOTTLENECK["multiplier"], 1.0),
+        variant=variant, pace=np.where(begun, variant.advance, 1.0), added=np.where(begun, variant.arrivals - 1, 0.0),
+        gaming=begun & (variant.gamers > 0),
     )  # fmt: skip
 
 
@@ -220,7 +228,7 @@ def chances(world: World, step: int, segment: np.ndarray, stage: np.ndarray, wee
     cal = world.calendar
     drift = QUALITY_ON_ADVANCE * quality + effect + shock + STAY_ON_ADVANCE * np.minimum(weeks_in_stage, STAY_LIMIT)
     drift = drift + np.where(stage == CONTRACTING, RUSH[cal.week[step]] + CLOSING_SEASON[cal.season(step)], 0.0)
-    advance = ADVANCE[segment, stage] * np.exp(drift)
+    advance = ADVANCE[segment, stage] * np.exp(drift) * world.pace[step]
     planted = (stage == OPEN_STAGES.index(BOTTLENECK["stage"])) & (segment == SEGMENTS.index(BOTTLENECK["segment"]))
     advance = np.where(planted, advance * world.bottleneck[step], advance)
     lost = LOSS[segment, stage] * np.exp(QUALITY_ON_LOSS * quality + AGE_ON_LOSS * age)
