@@ -96,3 +96,55 @@ def test_a_picture_tells_its_numbers_in_words():
     picture = charts.outlook(frame)
     assert "total 6 (1 to 9)" in picture.alt and picture._repr_png_().startswith(b"\x89PNG")
     assert picture._repr_png_() == charts.outlook(frame)._repr_png_()
+
+
+def moved(**change):
+    parts = ["opening", "new", "slipped in", "won", "closing"]
+    frame = pd.DataFrame({"part": parts, "value": [100.0, 50.0, 0.0, -30.0, 120.0], "n": [2, 1, 0, 1, 2], "unit": "EUR"})
+    frame = frame.assign(by="company", member="company", pipeline="due in 2026Q3", since="2026-06-30", as_of="2026-08-15")
+    return frame.assign(**change)
+
+
+def test_a_waterfall_draws_the_first_group_and_leaves_out_parts_without_deals():
+    frame = pd.concat([moved(), moved(by="team", member="Alder", value=7.0)])
+    picture = charts.waterfall(frame)
+    assert picture.alt == (
+        "Pipeline in EUR, due in 2026Q3, from 2026-06-30 to 2026-08-15: opening 100 (2 deals); new 50 (1 deal); won -30 (1 deal); "
+        "closing 120 (2 deals)."
+    )
+    axes = picture.figure.axes[0]
+    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0, 100), (100, 50), (150, -30), (0, 120)]
+    assert [text.get_text() for text in axes.texts] == ["100", "+50", "−30", "120"]
+    empty = charts.waterfall(moved(value=0.0, n=0))
+    assert "opening 0 (0 deals); closing 0 (0 deals)" in empty.alt and empty._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_fan_shows_how_the_forecast_stood():
+    frame = pd.DataFrame(
+        {"day": ["2026-07-01", "2026-08-01", "2026-09-01"], "low": [1.0, 2, 3], "value": [5.0, 5, 4], "high": [9.0, 8, 5],
+         "won": [0.0, 2, 3], "target": 6.0, "unit": "EUR"}
+    )  # fmt: skip
+    picture = charts.fan(frame.iloc[::-1])
+    assert picture.alt == (
+        "Forecast in EUR as it stood on 2026-07-01: 5 (1 to 9), won 0; on 2026-09-01: 4 (3 to 5), won 3; target 6."
+    )
+    legend = [text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()]
+    assert legend == ["interval of the forecast", "forecast", "won to date", "target 6"]
+    plain = charts.fan(frame.drop(columns=["target", "unit"]).assign(won=np.nan).head(1))
+    assert plain.alt == "Forecast as it stood on 2026-07-01: 5 (1 to 9), won not known."
+    assert plain._repr_png_() == charts.fan(frame.drop(columns=["target", "unit"]).assign(won=np.nan).head(1))._repr_png_()
+    assert charts.fan(frame.head(0)).alt == "No forecast was made in this quarter."
+
+
+def test_a_calibration_stands_beside_its_diagonal():
+    frame = pd.DataFrame(
+        {"predicted": [0.1, 0.6], "observed": [0.12, 0.5], "low": [0.08, 0.4], "high": [0.17, 0.6], "n": [1200, 80]}
+    )
+    picture = charts.calibration(frame)
+    assert picture.alt == (
+        "Reliability of deal probabilities: 10% given, 12% won (8% to 17%, n 1,200); 60% given, 50% won (40% to 60%, n 80)."
+    )
+    axes = picture.figure.axes[0]
+    assert axes.collections[1].get_offsets().tolist() == [[0.1, 0.12], [0.6, 0.5]]
+    assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
+    assert charts.calibration(frame.head(0)).alt == "No past deal was given a probability."
