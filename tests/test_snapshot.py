@@ -94,6 +94,119 @@ def test_states_of_the_sample_equal_a_plain_replay():
             assert found["status"] == status[fields["stage"]]
 
 
+WEEKS = [DAY(2026, 9, 30) - dt.timedelta(weeks=back) for back in range(0, 200, 50)]
+
+
+@pytest.fixture
+def mixed(company):
+    """Deals with and without a history, in two currencies with rates; a stage and an amount are taken away; a clock in London.
+
+    On 2026-03-29 two days end within the same day of UTC: at 00:00, and, as summer time begins, at 23:00.
+    """
+    deal = {"status": "open", "stage": "Talk", "amount": "10.00", "created_at": "2026-01-10", "currency": "EUR"}
+    return company(
+        tracked=list(tables.TRACKED), timezone="Europe/London", known_until="2026-06-30",
+        opportunities=[
+            {**deal, "opportunity_id": "A", "type": "new", "owner_id": "r1"},
+            {**deal, "opportunity_id": "B", "type": "renewal", "currency": "USD"},
+            {**deal, "opportunity_id": "C", "status": "lost", "stage": "Lost", "close_date": "2026-04-02", "lost_reason": "price"},
+            {**deal, "opportunity_id": "D", "created_at": None, "amount": None},
+        ],
+        opportunity_history=[
+            change(1, "A", "2026-01-10 10:00", "stage", "Talk"), change(2, "A", "2026-01-10 10:00", "amount", "100.00"),
+            change(3, "A", "2026-03-28 23:59:59", "stage", "Offer"), change(4, "A", "2026-03-29 00:00", "amount", "7.10"),
+            change(5, "A", "2026-03-29 22:59:59", "owner_id", "r2"), change(6, "A", "2026-03-29 23:00", "amount", None),
+            change(7, "A", "2026-05-01 10:00", "stage", None), change(8, "A", "2026-05-03 10:00", "stage", "Won"),
+            change(9, "B", "2026-02-01 10:00", "stage", "Talk"), change(10, "B", "2026-02-01 10:00", "amount", "9.99"),
+            change(11, "B", "2026-04-10 10:00", "stage", "Lost"),
+        ],
+        fx_rates=[{"currency": "USD", "month": "2026-01-01", "rate": "0.9"}, {"currency": "USD", "month": "2026-03-01", "rate": "0.8"}],
+    )  # fmt: skip
+
+
+MIXED_DAYS = [DAY(2026, 1, 9) + dt.timedelta(days=step) for step in range(173)]
+
+
+def looks(crm, small, mixed):
+    """Snapshots of a full history, of none, of a late re-opened deal, of half a history with rates; and days to ask them for."""
+    yield Snapshot("data/sample", quarter="2026Q3"), WEEKS
+    yield Snapshot(crm, quarter="2017Q4"), [DAY(2017, 3, 1), DAY(2017, 9, 30), DAY(2017, 12, 31)]
+    yield Snapshot(small, quarter="2026Q4"), [DAY(2026, 2, 15), DAY(2026, 4, 1), DAY(2026, 2, 15), DAY(2026, 12, 31)]
+    yield Snapshot(mixed, quarter="2026Q2"), MIXED_DAYS
+
+
+@pytest.mark.parametrize("status", [None, *tables.STATUSES])
+def test_chosen_states_equal_the_full_answer_filtered(crm, small, mixed, status):
+    for snapshot, days in looks(crm, small, mixed):
+        full = snapshot.states(days)
+        kept = (full if status is None else full[full["status"] == status]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(snapshot.states(days, status=status), kept)
+        for columns in (
+            [],
+            ["stage", "amount"],
+            ["owner_id", "status", "close_date"],
+            ["lost_reason", "stage_since", "currency"],
+        ):
+            chosen = snapshot.states(days, status=status, columns=columns)
+            pd.testing.assert_frame_equal(chosen, kept[["day", "opportunity_id", *columns]])
+
+
+@pytest.mark.parametrize("by", ["stage", "owner_id", "type", "status", "lost_reason"])
+def test_totals_equal_states_grouped(crm, small, mixed, by):
+    told = 0
+    for snapshot, days in looks(crm, small, mixed):
+        for status in tables.STATUSES:
+            states = snapshot.states(sorted(set(days)), status=status, columns=[by, "amount"])
+            members = states[by].astype("object").where(states[by].notna(), "(unknown)").astype("str")
+            groups = states.assign(member=members).groupby(["day", "member"])
+            grouped = groups.agg(n=("day", "size"), n_priced=("amount", "count")).reset_index()
+            amounts = [rows["amount"].dropna() for _, rows in groups]
+            expected = [sum(amount) if len(amount) else None for amount in amounts]
+            totals = snapshot.totals(days, status=status, by=by).sort_values(["day", "member"], ignore_index=True)
+            pd.testing.assert_frame_equal(totals.drop(columns="amount"), grouped, check_dtype=False)
+            assert [None if pd.isna(amount) else amount for amount in totals["amount"]] == expected
+            told += len(totals)
+    assert told > 100
+
+
+def test_totals_without_rates_know_the_day_to_the_second(mixed):
+    (mixed / "fx_rates.parquet").unlink()
+    deals = pd.read_parquet(mixed / "opportunities.parquet").assign(currency="EUR")
+    deals.to_parquet(mixed / "opportunities.parquet", index=False)
+    snapshot = Snapshot(mixed, quarter="2026Q2")
+    for by in ("stage", "owner_id", "type"):
+        states = snapshot.states(MIXED_DAYS, status="open", columns=[by, "amount"])
+        members = states[by].astype("object").where(states[by].notna(), "(unknown)").astype("str")
+        expected = states.assign(member=members).groupby(["day", "member"]).agg(n=("day", "size"), n_priced=("amount", "count"))
+        totals = snapshot.totals(MIXED_DAYS, by=by).sort_values(["day", "member"], ignore_index=True)
+        pd.testing.assert_frame_equal(totals.drop(columns="amount"), expected.reset_index(), check_dtype=False)
+    offers = snapshot.totals([DAY(2026, 3, 27), DAY(2026, 3, 28), DAY(2026, 3, 29), DAY(2026, 3, 30)], by="stage")
+    offers = offers[offers["member"] == "Offer"]
+    assert offers["day"].dt.day.tolist() == [28, 29, 30]
+    assert [None if pd.isna(amount) else str(amount) for amount in offers["amount"]] == ["100.00", "7.10", None]
+
+
+def test_totals_of_several_currencies_are_refused(mixed):
+    (mixed / "fx_rates.parquet").unlink()
+    snapshot = Snapshot(mixed, quarter="2026Q2")
+    assert snapshot.totals([DAY(2026, 1, 31)])["n"].sum() == 2  # the one in dollars came the next day; another has no history
+    with pytest.raises(DataRefused, match="several currencies cannot be summed"):
+        snapshot.totals([DAY(2026, 1, 31), DAY(2026, 2, 1)])
+
+
+def test_an_unknown_status_or_column_is_said(small):
+    snapshot = Snapshot(small, quarter="2026Q1")
+    with pytest.raises(UsageError, match=r"unknown status 'opn'.*did you mean open"):
+        snapshot.states([DAY(2026, 3, 1)], status="opn")
+    with pytest.raises(UsageError, match=r"unknown column 'amuont'.*did you mean amount"):
+        snapshot.states([DAY(2026, 3, 1)], columns=["amuont"])
+    with pytest.raises(UsageError, match=r"unknown column 'stge'.*did you mean stage"):
+        snapshot.totals([DAY(2026, 3, 1)], by="stge")
+    with pytest.raises(UsageError, match="2026-04-01 lies after"):
+        snapshot.totals([DAY(2026, 4, 1)])
+    assert snapshot.states([], status="open", columns=["stage"]).empty and snapshot.totals([]).empty
+
+
 def test_a_later_day_is_not_known(small):
     snapshot = Snapshot(small, quarter="2026Q1")
     with pytest.raises(UsageError, match="2026-04-01 lies after"):

@@ -21,7 +21,8 @@ import pandas as pd
 
 from .. import __version__, money, periods, sources, tables
 from ..errors import DataRefused, NoHistory, UsageError, nearest
-from .statements import CHANGES, CONVERTED, FIXED, KNOWN, OPPORTUNITIES
+from . import counting, statements
+from .statements import CHANGES, WITHOUT_HISTORY, Source
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,26 +99,67 @@ class Snapshot:
         deals = self.opportunities
         currencies = sorted({*deals.loc[deals["amount"].notna(), "currency"].dropna(), self.currency})
         if len(currencies) > 1:
-            raise DataRefused(
-                f"amounts in {' and '.join(currencies)} cannot be summed",
-                f"data {self.data}, table opportunities",
-                f"declare `fx` in the mapping: a file of rates to {self.currency}, such as data/plans/fx.csv",
-            )
+            raise self._several_currencies(currencies)
 
-    def states(self, days: Sequence[dt.date]) -> pd.DataFrame:
-        """Opportunities at the end of several past days, one row per day and opportunity: `day` and the columns of
-        `opportunities`. A day after `as_of` is a UsageError: it is not known yet."""
-        late = [day for day in days if day > self.as_of]
-        if late:
-            raise UsageError(f"{late[0]} lies after the snapshot's day", f"snapshot as of {self.as_of}", "ask an earlier day")
-        calendar = pd.DataFrame(
-            {
-                "day": pd.to_datetime(list(days)).as_unit("us"),
-                "cutoff": pd.Series([periods.cutoff(day, self.timezone) for day in days], dtype="datetime64[us]"),
-                "is_last": [day >= self.known_until for day in days],
-            }
+    def _several_currencies(self, currencies: Sequence[str] = ("several currencies",)) -> DataRefused:
+        return DataRefused(
+            f"amounts in {' and '.join(currencies)} cannot be summed",
+            f"data {self.data}, table opportunities",
+            f"declare `fx` in the mapping: a file of rates to {self.currency}, such as data/plans/fx.csv",
         )
-        return _canonical("opportunities", self._ask(self._opportunities_statement(), days=calendar))
+
+    def states(
+        self, days: Sequence[dt.date], *, status: str | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Opportunities at the end of several past days, one row per day and opportunity known by then.
+
+        Columns: those of `opportunities`, and `day`; with `columns` only day, opportunity_id and these, in this order. With
+        `status` only deals that were open, won or lost on the day. Many days cost little when both say what is needed. A day
+        after `as_of` is a UsageError: it is not known yet.
+
+        >>> snapshot = Snapshot("data/sample", quarter="2026Q3")
+        >>> snapshot.states([dt.date(2025, 12, 31)], status="open", columns=["stage", "amount"]).columns.tolist()
+        ['day', 'opportunity_id', 'stage', 'amount']
+        """
+        if status is not None:
+            _require_among(status, tables.STATUSES, "status")
+        for column in columns or ():
+            _require_among(column, ["day", *self._source.columns], "column")
+        wanted = [name for name in self._source.columns if columns is None or name in columns]
+        statement = statements.states(wanted, self._source, status=status) + "ORDER BY day, opportunity_id"
+        answer = _canonical(
+            "opportunities", self._ask(statement, {"days": self._calendar(days), "unlogged": self._without_history})
+        )
+        return answer if columns is None else answer[[*dict.fromkeys(["day", "opportunity_id", *columns])]]
+
+    def totals(self, days: Sequence[dt.date], *, status: str = "open", by: str = "stage") -> pd.DataFrame:
+        """Deals of one status at the end of each day, counted and added up: one row per day and value of `by` that had any.
+
+        Columns: day, member (value of `by`, a column of `opportunities`; a missing one reads "(unknown)"), n (deals), n_priced
+        (those with an amount), amount (their exact sum; missing when none has one). It equals grouping `states`, without a
+        row per day and deal. DataRefused when amounts are in several currencies.
+
+        >>> snapshot = Snapshot("data/sample", quarter="2026Q3")
+        >>> totals = snapshot.totals([dt.date(2026, 6, 30), dt.date(2026, 9, 30)])
+        >>> totals.columns.tolist(), totals["day"].nunique()
+        (['day', 'member', 'n', 'n_priced', 'amount'], 2)
+        """
+        _require_among(status, tables.STATUSES, "status")
+        _require_among(by, self._source.columns, "column")
+        calendar = self._calendar(sorted(set(days)))
+        cutoffs = calendar["cutoff"].drop_duplicates(ignore_index=True)
+        half_days, words = counting.half_days(cutoffs), self._ask(counting.words(by, self._source))
+        answer = self._ask(
+            counting.totals(by, self._source, status=status),
+            {"days": calendar, "unlogged": self._without_history, "half_days": half_days, "words": words},
+            cutoff=cutoffs.max() if len(cutoffs) else self.cutoff, n_days=len(cutoffs), half_day=counting.HALF_DAY,
+            currency=self.currency,
+        )  # fmt: skip
+        found = answer.to_pandas(types_mapper=_mapper)
+        if found["n_foreign"].gt(0).any():
+            raise self._several_currencies()
+        member = found["member"].astype("object").fillna("(unknown)").astype("str")
+        return found.assign(day=found["day"].astype("datetime64[us]"), member=member).drop(columns="n_foreign")
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -305,6 +347,7 @@ class Snapshot:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         """One in-process engine that sees each Parquet file as a view; a table the source lacks is there without rows."""
         connection = duckdb.connect()
+        connection.execute("SET enable_progress_bar = false")  # it would print when a statement takes seconds
         for name in tables.TABLES:
             if self.has(name):
                 connection.read_parquet(str(self.directory / f"{name}.parquet")).create_view(name)
@@ -312,30 +355,38 @@ class Snapshot:
                 connection.register(name, tables.empty(name))
         return connection
 
-    def _ask(self, statement: str, days: pd.DataFrame | None = None, **values: Any) -> Any:
-        """Run one statement over the dataset and hand the answer up as an Arrow table."""
-        if days is not None:
-            self._connection.register("days", days)
+    @cached_property
+    def _source(self) -> Source:
+        names = tables.table("opportunities").names
+        own = tuple(column for column in self._columns("opportunities") if column not in names)
+        return Source(own, self.tracked, self.currency, self.has("fx_rates"))
+
+    @cached_property
+    def _without_history(self) -> Any:
+        return self._ask(WITHOUT_HISTORY)
+
+    def _calendar(self, days: Sequence[dt.date]) -> pd.DataFrame:
+        """The table `days` of the statements, one row per asked day: day, cutoff (the instant it ends), no (order of the
+        cutoffs, from 1), is_last (nothing later is known). A day after `as_of` is a UsageError."""
+        late = [day for day in days if day > self.as_of]
+        if late:
+            raise UsageError(f"{late[0]} lies after the snapshot's day", f"snapshot as of {self.as_of}", "ask an earlier day")
+        cutoffs = pd.Series([periods.cutoff(day, self.timezone) for day in days], dtype="datetime64[us]")
+        return pd.DataFrame(
+            {
+                "day": pd.to_datetime(list(days)).as_unit("us"),
+                "cutoff": cutoffs,
+                "no": cutoffs.rank(method="dense").astype("int64"),
+                "is_last": pd.Series([day >= self.known_until for day in days], dtype="bool"),
+            }
+        )
+
+    def _ask(self, statement: str, beside: dict[str, Any] | None = None, **values: Any) -> Any:
+        """Run one statement over the dataset, and frames `beside` it, and hand the answer up as an Arrow table."""
+        for name, frame in (beside or {}).items():
+            self._connection.register(name, frame)
         used = {key: value for key, value in {"cutoff": self.cutoff, **values}.items() if f"${key}" in statement}
         return self._connection.sql(statement, params=used).to_arrow_table()
-
-    def _opportunities_statement(self) -> str:
-        """The statement of `states` for this source: a tracked field comes from its history, another one as exported."""
-        own = [column for column in self._columns("opportunities") if column not in tables.table("opportunities").names]
-        columns = [f'o."{c}"' for c in (*FIXED, *own)] + [f"o.{c} AS c_{c}" for c in tables.TRACKED]
-        values = {}
-        for field in tables.TRACKED:
-            # A rep is assigned at creation: without a history the export's owner is the best that is known, said in `limits`.
-            exported = "c_owner_id" if field == "owner_id" else f"CASE WHEN is_certain THEN c_{field} END"
-            values[field] = f"CASE WHEN is_logged THEN h_{field} ELSE {exported} END" if field in self.tracked else exported
-        deals = OPPORTUNITIES.format(
-            known=KNOWN.format(columns=", ".join(columns)), own="".join(f', "{c}"' for c in own), **values
-        )
-        if not self.has("fx_rates"):
-            return deals + "ORDER BY day, opportunity_id"
-        spec = tables.table("opportunities")
-        kept = [c for c in ("day", *spec.names, "stage_since", *own) if c not in ("amount", "currency")]
-        return CONVERTED.format(deals=deals, currency=f"'{self.currency}'", columns=", ".join(f'deals."{c}"' for c in kept))
 
     def _columns(self, name: str) -> list[str]:
         """Columns of a table as stored, the company's own ones included."""
@@ -377,6 +428,11 @@ def _canonical(name: str, answer: Any) -> pd.DataFrame:
 def _mapper(kind: Any) -> Any:
     """Decimals stay exact on the way to pandas."""
     return pd.ArrowDtype(kind) if "decimal" in str(kind) else None
+
+
+def _require_among(name: str, valid: Sequence[str], what: str) -> None:
+    if name not in valid:
+        raise UsageError(f"unknown {what} {name!r}", "opportunities", nearest(name, valid))
 
 
 def _in_force(node: Any, day: dt.date, where: str) -> Any:
