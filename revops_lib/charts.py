@@ -43,11 +43,13 @@ def outlook(frame: pd.DataFrame | str) -> Picture:
     """Parts of the forecast and the baselines, each as a point with its interval."""
     if isinstance(frame, str):
         return _sentence(frame)
-    figure, axes = _figure(len(frame) * 0.5 + 1)
-    _intervals(axes, frame["part"], frame, [BLUE] * 4 + [GREY] * (len(frame) - 4))
+    figure, axes = _figure(len(frame) * 0.42 + 1)
+    own = frame["part"].tolist().index("total") + 1
+    _intervals(axes, frame["part"], frame, [BLUE] * own + [GREY] * (len(frame) - own))
     axes.set_xlabel(f"{frame['unit'].iloc[0]}, {frame['quarter'].iloc[0]} (grey: baselines)")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlim(left=0)
+    axes.locator_params(axis="x", nbins=5)
     told = "; ".join(f"{r.part} {_number(r.value)} ({_number(r.low)} to {_number(r.high)})" for r in frame.itertuples())
     return Picture(figure, f"Forecast of {frame['quarter'].iloc[0]} in {frame['unit'].iloc[0]}: {told}.")
 

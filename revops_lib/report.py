@@ -39,6 +39,19 @@ SHARES = {
     "threshold",
     "care",
     "stop",
+    "chance",
+    "next_chance",
+    "predicted",
+    "observed",
+    "weight",
+    "skill",
+    "pinball",
+    "added",
+    "week 1",
+    "week 4",
+    "week 8",
+    "week 12",
+    "all weeks",
 }
 PERCENT = ("share", "ratio")  # units shown in percent
 LABELS = {

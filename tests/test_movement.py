@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from revops_lib import forecast as topic
 from revops_lib import statistics
 from revops_lib.errors import DataRefused, NoHistory, UsageError
-from revops_lib.forecast import movement as topic
+from revops_lib.forecast.movement import PARTS
 from revops_lib.forecast.points import target_quarter
 from revops_lib.snapshot import Snapshot
 
@@ -211,7 +212,7 @@ def test_movement_of_the_sample_equals_a_plain_loop(quarter, as_of, since, by):
         groups_only.groupby("part")["amount"].sum().to_dict()
         == table[table["by"] == "company"].set_index("part")["amount"].to_dict()
     )
-    assert table["part"].iloc[:12].tolist() == list(topic.PARTS) and table["member"].iloc[0] == "company"
+    assert table["part"].iloc[:12].tolist() == list(PARTS) and table["member"].iloc[0] == "company"
 
 
 def test_the_interval_always_ends_on_the_snapshots_day_and_is_never_empty():

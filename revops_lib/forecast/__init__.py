@@ -1,9 +1,22 @@
-"""What the quarter will bring. `points`: quarters seen from one day; `paths`: the model; `answers`: what
-people ask."""
+"""What the quarter will bring, from four methods weighted by their past, with an interval as wide as past misses demand.
 
-from .answers import accuracy, answer, backtest, checks, headline, metrics, notes, outlook, recommendations
+`panel`: what was known at the start of every week. `ridge`, `odds`, `hazards`, `paths`, `methods`, `submitted`: ways to
+forecast. `rolling`: their weights and the interval, quarter after quarter. `outlook`, `detail`, `scores`, `answers`: what
+people ask. `movement`: how the pipeline changed. `series`, `members`, `hierarchy`: histories without deals.
+"""
+
+from .answers import answer, checks, headline, metrics, notes, reached, recommendations
+from .detail import course, deals, groups
+from .hierarchy import reconcile, summing
+from .movement import coverage, coverage_headline, movement, push_counts, pushes
+from .outlook import horizons, outlook, reach, shares
 from .points import target_quarter
+from .scores import accuracy, added, against_baselines, backtest, brier, by_week, reliability, same_point, submission_bias
+from .series import project, series, series_outlook
 
 __all__ = [
-    "accuracy", "answer", "backtest", "checks", "headline", "metrics", "notes", "outlook", "recommendations", "target_quarter",
+    "accuracy", "added", "against_baselines", "answer", "backtest", "brier", "by_week", "checks", "course", "coverage",
+    "coverage_headline", "deals", "groups", "headline", "horizons", "metrics", "movement", "notes", "outlook",
+    "project", "push_counts", "pushes", "reach", "reached", "recommendations", "reconcile", "reliability", "same_point",
+    "series", "series_outlook", "shares", "submission_bias", "summing", "target_quarter",
 ]  # fmt: skip

@@ -196,7 +196,7 @@ def coverage(snapshot: Snapshot, *, level: float = 0.8) -> pd.DataFrame:
             "export the close dates of open deals too",
         )
     due, won = _pipeline(deals, snapshot.as_of, quarter), _won(deals, quarter)
-    target = _target(snapshot, quarter)
+    target = target_cents(snapshot, quarter)
     shares = pd.Series(_yields(snapshot, quarter) if has_past else [], dtype="float64")
     wanted = [0.5, (1 + level) / 2, (1 - level) / 2]  # a high share of wins needs a low coverage
     needed = 1 / shares.quantile(wanted).where(lambda share: share > 0)
@@ -289,7 +289,7 @@ def _won(deals: pd.DataFrame, quarter: pd.Period) -> pd.DataFrame:
     return won.assign(cents=money.to_cents(won["amount"]))
 
 
-def _target(snapshot: Snapshot, quarter: pd.Period) -> int | None:
+def target_cents(snapshot: Snapshot, quarter: pd.Period) -> int | None:
     """Quotas of account executives for bookings of the quarter in cents; None without any."""
     reps = snapshot.table("reps").sort_values("start_date", na_position="first")
     reps = reps[reps["start_date"].isna() | (reps["start_date"] <= quarter.end_time)].drop_duplicates("rep_id", keep="last")

@@ -1,76 +1,113 @@
-"""The model: empirical win probability by stage and age, deals yet to be created, one shock per path."""
+"""Simulated quarters: one shared shock per path, open deals won or not, new deals that come and are won in time."""
 
 from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .points import AGE_BOUNDS, Point
+from .. import periods
+from .hazards import Cohort, Hazards, Week
+from .inflow import Inflow
+from .odds import Odds
+from .panel import WEEKS, Panel, start_of_week
 
-PATHS = 4000
-PRIOR = 10.0  # deals' worth of trust in the coarser rate
-
-
-def simulate(point: Point, learned: list[Point], *, seed: int) -> dict[str, np.ndarray]:
-    """Simulated results of the quarter, part by part; one array entry per path, parts of a path add up to its total."""
-    random = np.random.default_rng([seed, point.quarter.ordinal])
-    table = _win_table(learned)
-    growth = _value_growth(learned)
-    expected = np.array([(_probability(p.deals, table)).sum() for p in learned])
-    observed = np.array([p.deals["is_won"].sum() for p in learned], dtype=float)
-    shock = random.normal(0, _shock_sd(observed, expected), PATHS)
-    p = _probability(point.deals, table)
-    weight = point.deals["weight"].to_numpy() * growth
-    chance = 1 - (1 - p)[None, :] ** np.exp(shock)[:, None]
-    open_part = (random.random(chance.shape) < chance) @ weight if len(p) else np.zeros(PATHS)
-    scale = [q.won_later / q.trailing for q in learned if q.trailing > 0]
-    later = (
-        random.choice(scale, PATHS) * point.trailing
-        if scale and point.trailing > 0
-        else random.choice([q.won_later for q in learned], PATHS)
-    )
-    later = later * np.exp(shock)
-    won = np.full(PATHS, point.won_to_date)
-    return {
-        "won to date": won,
-        "open pipeline": open_part,
-        "yet to be created": later,
-        "total": won + open_part + later,
-    }
+PATHS = 1000
+NODES = np.array([-2.5, -1.2, 0.0, 1.2, 2.5])  # shocks, in standard deviations, at which chances are computed
 
 
-def _win_table(learned: list[Point]) -> pd.DataFrame:
-    """Share of past open deals won by the end of their quarter, by stage and age; small cells lean on coarser ones."""
-    deals = pd.concat([p.deals[["stage_cell", "age_cell", "is_won"]] for p in learned], ignore_index=True)
-    overall = deals["is_won"].mean()
-    stage = deals.groupby("stage_cell")["is_won"].agg(["sum", "size"])
-    stage_rate = (stage["sum"] + PRIOR * overall) / (stage["size"] + PRIOR)
-    cell = deals.groupby(["stage_cell", "age_cell"])["is_won"].agg(["sum", "size"])
-    prior = cell.index.get_level_values("stage_cell").map(stage_rate)
-    cell["p"] = (cell["sum"] + PRIOR * prior) / (cell["size"] + PRIOR)
-    table = cell["p"].unstack().reindex(columns=range(len(AGE_BOUNDS) + 1))
-    table = table.reindex(stage_rate.index)
-    return table.apply(lambda column: column.fillna(stage_rate)).assign(other=stage_rate)
+@dataclass(frozen=True)
+class Paths:
+    """`open`: amount won from each open deal, one row per path, one column per deal of `deals`. `created`: wins from deals
+    that do not exist yet, one row each: path, segment, amount."""
+
+    deals: pd.DataFrame
+    chance: np.ndarray  # of each open deal, at the expected shock
+    won_to_date: float
+    open: np.ndarray
+    created: pd.DataFrame
+
+    @property
+    def new(self) -> np.ndarray:
+        """Amount won from deals that do not exist yet, per path."""
+        return np.bincount(self.created["path"], self.created["amount"], len(self.open))
+
+    @property
+    def total(self) -> np.ndarray:
+        return self.won_to_date + self.open.sum(axis=1) + self.new
 
 
-def _probability(deals: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
-    """Win probability of each open deal; a stage never seen before gets the lowest known rate."""
-    row = table.index.get_indexer(deals["stage_cell"])
-    p = table.to_numpy()[row, deals["age_cell"].to_numpy()]
-    return np.where(row >= 0, p, np.nanmin(table.to_numpy()))
+@dataclass(frozen=True)
+class WhatIf:
+    """Chances to be won times `win_rate`, new deals times `new_pipeline`, a share `slip` of what open deals would bring in the
+    first quarter is won later."""
+
+    win_rate: float = 1.0
+    new_pipeline: float = 1.0
+    slip: float = 0.0
 
 
-def _value_growth(learned: list[Point]) -> float:
-    """Won amount of past open deals over their amount while open: deals shrink on the way to the signature."""
-    asked = sum(float(p.deals.loc[p.deals["is_won"] & (p.deals["weight"] > 0), "weight"].sum()) for p in learned)
-    got = sum(float(p.deals.loc[p.deals["is_won"] & (p.deals["weight"] > 0), "won_weight"].sum()) for p in learned)
-    return got / asked if asked > 0 else 1.0
+AS_IT_IS = WhatIf()
 
 
-def _shock_sd(observed: np.ndarray, expected: np.ndarray) -> float:
-    """Between-quarter standard deviation of log(observed ÷ expected) beyond chance (DerSimonian & Laird 1986)."""
-    if len(observed) < 3:
-        return 0.2  # too few quarters to estimate: what a usual B2B company shows
-    y, w = np.log((observed + 0.5) / (expected + 0.5)), observed + 0.5
-    q = (w * (y - (w * y).sum() / w.sum()) ** 2).sum()
-    return float(np.sqrt(max(0.0, (q - (len(y) - 1)) / (w.sum() - (w**2).sum() / w.sum()))))
+def simulate(
+    panel: Panel, hazards: Hazards, odds: Odds, inflow: Inflow, quarter: pd.Period, day: dt.date, *, seed: int, ahead: int = 0,
+    what_if: WhatIf = AS_IT_IS,
+) -> list[Paths]:  # fmt: skip
+    """Paths of `quarter`, which runs at the end of `day`, and of `ahead` quarters after it. A deal is won in one at most."""
+    random = np.random.default_rng([seed, quarter.ordinal, day.toordinal()])
+    deals, n = panel.open_on(day), len(panel.open_on(day))
+    schedule = _schedule(quarter, day, ahead)
+    new, flow, flow_sd = inflow.expected(day, schedule)
+    mean, sd = hazards.shock(quarter, day)
+    chances = np.minimum(hazards.won(Cohort.of(deals) + new, schedule, mean + sd * NODES) * what_if.win_rate, 1.0)
+    z = random.standard_normal(PATHS)
+    price = deals["weight"].to_numpy() * odds.ratio
+    noise = np.exp(odds.spread * random.standard_normal((PATHS, n)) - odds.spread**2 / 2)
+    luck = random.random((PATHS, n))
+    surprise = np.exp(flow_sd * random.standard_normal(PATHS) - flow_sd**2 / 2)[:, None]
+    found, tried = [], np.zeros((PATHS, n))
+    for index in range(ahead + 1):
+        chance = _between(chances[index], z)
+        upper = tried + chance[:, :n]
+        on_time = upper if index else chance[:, :n] * (1 - what_if.slip)
+        won = (tried <= luck) & (luck < on_time)
+        counts = random.poisson(chance[:, n:] * flow * what_if.new_pipeline * surprise)
+        created = _drawn(counts, new.segment, inflow.amounts, random)
+        so_far = 0.0 if index else panel.result(quarter, day)
+        found.append(Paths(deals, chances[index, :n, len(NODES) // 2], so_far, won * price * noise, created))
+        tried = upper
+    return found
+
+
+def _drawn(counts: np.ndarray, segments: np.ndarray, amounts: list[np.ndarray], random: np.random.Generator) -> pd.DataFrame:
+    """As many wins as each path has in each segment, with amounts drawn from past ones: path, segment, amount."""
+    paths, codes, drawn = [], [], []
+    for code, known in enumerate(amounts):
+        number = counts[:, segments == code].sum(axis=1)
+        path = np.repeat(np.arange(len(counts)), number if len(known) else 0)
+        paths.append(path)
+        codes.append(np.full(len(path), code))
+        drawn.append(random.choice(known, len(path)) if len(path) else np.zeros(0))
+    return pd.DataFrame({"path": np.concatenate(paths), "segment": np.concatenate(codes), "amount": np.concatenate(drawn)})
+
+
+def _schedule(quarter: pd.Period, day: dt.date, ahead: int) -> list[Week]:
+    """The weeks from the end of `day` to the end of the last quarter; the first one may be shorter."""
+    weeks = []
+    for index in range(ahead + 1):
+        one = quarter + index
+        for week in range(1, WEEKS + 1):
+            end = start_of_week(one, week + 1) if week < WEEKS else periods.last_day(one)
+            if end > day:
+                weeks.append(Week(index, week, one.ordinal % 4, min((end - day).days / 7, 1.0)))
+    return weeks
+
+
+def _between(chances: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Chances at the shock of each path (rows) between the nodes at which they were computed."""
+    at = np.clip(np.searchsorted(NODES, z) - 1, 0, len(NODES) - 2)
+    part = np.clip((z - NODES[at]) / (NODES[at + 1] - NODES[at]), 0, 1)[:, None]
+    return chances.T[at] * (1 - part) + chances.T[at + 1] * part
