@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
-from .. import periods
+from .. import periods, statistics
 from ..errors import DataRefused
 from ..snapshot import Snapshot
 from . import methods
@@ -155,8 +155,10 @@ def _look(
     totals = paths.won_to_date + (paths.total - paths.won_to_date) * scale
     return Look(
         quarter=target, week=week, day=day, is_same_point=is_same_point, won_to_date=paths.won_to_date, said=said,
-        weights=weights, scale=scale, value=float(np.median(totals)), totals=totals, stretch=_stretch(known, week, level),
-        n_calibrated=len({look.quarter for look, _ in known}), chance=paths.chance if ahead else _pooled(chance, paths.chance),
+        weights=weights, scale=scale, value=float(np.median(totals)), totals=totals,
+        stretch=_stretch(known, week, level, len(fit.panel.before(fit.quarter))),
+        n_calibrated=len({look.quarter for look, _ in known}),
+        chance=paths.chance if ahead else _pooled(chance, paths.chance),
     ), simulated  # fmt: skip
 
 
@@ -216,19 +218,21 @@ def _weights(known: list[tuple[Look, float]], said: dict[str, float], target: pd
     return {name: (n * value / total + EQUAL / len(usable)) / (n + EQUAL) for name, value in inverse.items()}
 
 
-def _stretch(known: list[tuple[Look, float]], week: int, level: float) -> float:
+def _stretch(known: list[tuple[Look, float]], week: int, level: float, n_learned: int) -> float:
     """Split-conformal factor: how much wider the paths' interval would have had to be to hold in a share `level` of past looks.
 
-    Misses are measured in half-widths of the interval and pooled over the weeks; the same week counts twice. While few
-    quarters are known the interval is never narrower than the paths'. Source: Vovk, Gammerman & Shafer 2005.
+    Misses are measured in half-widths of the interval and pooled over the weeks; the same week counts twice (Vovk, Gammerman &
+    Shafer 2005). While few quarters are measured the interval is never narrower than the paths', and wider by what Student's t
+    adds for the `n_learned` quarters that the paths rest on.
     """
     misses = []
     for look, actual in known:
         low, high = look.raw(level)
         side = high - look.value if actual > look.value else look.value - low
         misses += [abs(actual - look.value) / max(side, 1e-9)] * (2 if look.week == week else 1)
-    if not misses:
-        return 1.0
-    rank = min(int(np.ceil((len(misses) + 1) * level)), len(misses))
-    found = float(np.sort(misses)[rank - 1])
-    return found if len({look.quarter for look, _ in known}) >= ENOUGH else max(found, 1.0)
+    found = float(np.sort(misses)[min(int(np.ceil((len(misses) + 1) * level)), len(misses)) - 1]) if misses else 1.0
+    if len({look.quarter for look, _ in known}) >= ENOUGH:
+        return found
+    from scipy.stats import t
+
+    return max(found, 1.0) * float(t.ppf(0.5 + level / 2, max(n_learned - 1, 1))) / statistics.normal_quantile(level)
