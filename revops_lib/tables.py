@@ -223,7 +223,7 @@ _ALL = (
         known_at="changed_at",
     ),
     _table(
-        "forecast_submissions", "Forecasts that people submitted; one row per submitted number.",
+        "forecast_submissions", "Forecasts that people submitted; one row per submitted number, a manager's of the whole team.",
         "quarter submitted_at rep_id category",
         Column("quarter", "quarter", "quarter the forecast is for", True),
         Column("submitted_at", "instant", "when it was submitted", True),
