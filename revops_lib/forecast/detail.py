@@ -104,7 +104,7 @@ def course(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataF
         views = [look_at(fitted(snapshot, quarter), day, past, level, seed) for day in days] + [now(snapshot, level, seed)[0]]
         actual = np.nan
     else:
-        views = [one for one, _ in tested(snapshot, level=level, seed=seed) if one.quarter == quarter]
+        views = [one for one, _ in tested(snapshot, level=level, seed=seed, ahead=0) if one.quarter == quarter]
         actual = seen.result(quarter, seen.today)
     rows = [(str(quarter), one.day, *one.interval(level), one.value, one.won_to_date) for one in views]
     if rows and np.isfinite(actual):

@@ -10,7 +10,8 @@ from .. import tables
 from ..snapshot import Snapshot
 from .panel import panel
 from .paths import Paths, WhatIf
-from .rolling import AHEAD, BASELINES, Look, looks, now
+from .points import target_quarter
+from .rolling import BASELINES, Look, looks, now
 
 TESTED = 12  # past quarters the method is measured on
 FEW = 3  # measured quarters below which past errors give no interval
@@ -107,10 +108,12 @@ def reach(snapshot: Snapshot, target: float, *, level: float = 0.8, seed: int = 
     return float((np.maximum(totals, look.won_to_date) >= target).mean())
 
 
-def tested(snapshot: Snapshot, *, level: float, seed: int, ahead: int = 0) -> list[tuple[Look, float]]:
-    """The latest past looks with what their quarter had brought by the snapshot's day."""
+def tested(snapshot: Snapshot, *, level: float, seed: int, ahead: int | None = None) -> list[tuple[Look, float]]:
+    """The latest past looks with what their quarter had brought by the snapshot's day; from as far ahead as the target lies, or
+    as is said."""
     seen = panel(snapshot)
-    last = set(seen.quarters[-(TESTED if not ahead else AHEAD) :])
+    ahead = target_quarter(snapshot).ordinal - seen.running.ordinal if ahead is None else ahead
+    last = set(seen.quarters[-TESTED:])
     return [(one, seen.result(one.quarter, seen.today)) for one in looks(snapshot, level, seed, ahead) if one.quarter in last]
 
 

@@ -13,7 +13,7 @@ from .panel import ORIGINS, panel
 from .rolling import BASELINES
 from .submitted import LAYERS, biases, rounds
 
-METHODS = ("odds", "paths", "yields", "submitted")
+METHODS = ("odds", "paths", "yields", "submitted", "series")
 LAYER_NAMES = ("reps", "managers")
 
 
@@ -172,7 +172,7 @@ def _pinball(rows: pd.DataFrame) -> float:
 def _cases(snapshot: Snapshot, seed: int) -> pd.DataFrame:
     """Past open deals with their chance, the CRM's probability and whether they were won in the quarter: chance, crm, won."""
     seen, parts = panel(snapshot), []
-    for look, _ in tested(snapshot, level=0.8, seed=seed):
+    for look, _ in tested(snapshot, level=0.8, seed=seed, ahead=0):
         if look.day == seen.origin(look.quarter, look.week):
             deals = seen.open_on(look.day)
             crm = seen.probability[deals["stage"]]
