@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -347,7 +348,8 @@ class Snapshot:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         """One in-process engine that sees each Parquet file as a view; a table the source lacks is there without rows."""
         connection = duckdb.connect()
-        connection.execute("SET enable_progress_bar = false")  # it would print when a statement takes seconds
+        with suppress(duckdb.InvalidInputException):  # in a notebook without widgets there is no bar to switch off
+            connection.execute("SET enable_progress_bar = false")  # it would print when a statement takes seconds
         for name in tables.TABLES:
             if self.has(name):
                 connection.read_parquet(str(self.directory / f"{name}.parquet")).create_view(name)
