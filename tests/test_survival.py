@@ -41,6 +41,7 @@ runs.run = functools.partial(runs.run, notebooks=folder / "notebooks", reports=f
 sys.exit(cli.main(sys.argv[2:]))
 """
 Q, SOON = "2026Q2", 2.0  # seconds in which every process must be gone
+QUARTERS = ("2026Q1", "2026Q2", "2026Q3")
 SEEN: list[tuple[str, int, str]] = []
 
 
@@ -97,7 +98,7 @@ def is_sound(out: Path) -> bool:
         json.loads(path.read_text(encoding="utf-8"))
     for path in out.rglob("*.ipynb"):
         nbformat.validate(nbformat.read(path, as_version=4))
-    tops = {path.name for path in out.iterdir()} - {".runs", ".inputs", "heartbeat.json", "2026Q1", "2026Q2", "2026Q3"}
+    tops = {path.name for path in out.iterdir()} - {".runs", ".inputs", "heartbeat.json", "ledger", *QUARTERS}
     hidden = [path for part in out.glob("[!.]*") for path in part.rglob(".*")]
     assert (tops, hidden) == (set(), [])
     return True

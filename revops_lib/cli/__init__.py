@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from .. import masking
 from ..errors import RevopsError, UsageError, nearest
-from . import data, exporting, house, publishing, running, scheduling
+from . import data, exporting, house, publishing, running, scheduling, scoring
 from .verb import RUNS
 
 VERBS = (
@@ -36,6 +36,7 @@ VERBS = (
     running.add_run,
     running.add_rerun,
     scheduling.add_due,
+    scoring.add_ledger,
     exporting.add_export,
     publishing.add_site,
     publishing.add_scan,

@@ -2,12 +2,14 @@
 
 `panel`: what was known at the start of every week. `ridge`, `odds`, `hazards`, `paths`, `methods`, `submitted`: ways to
 forecast. `rolling`: their weights and the interval, quarter after quarter. `outlook`, `detail`, `scores`, `answers`: what
-people ask. `movement`: how the pipeline changed. `series`, `members`, `hierarchy`: histories without deals.
+people ask. `movement`: how the pipeline changed. `ledger`: how good frozen forecasts were. `series`, `members`, `hierarchy`:
+histories without deals.
 """
 
 from .answers import answer, checks, headline, metrics, notes, reached, recommendations
 from .detail import course, deals, groups
 from .hierarchy import reconcile, summing
+from .ledger import ledger_accuracy, scored
 from .movement import coverage, coverage_headline, movement, push_counts, pushes
 from .outlook import horizons, outlook, reach, shares
 from .points import target_quarter
@@ -16,7 +18,7 @@ from .series import project, series, series_outlook
 
 __all__ = [
     "accuracy", "added", "against_baselines", "answer", "backtest", "brier", "by_week", "checks", "course", "coverage",
-    "coverage_headline", "deals", "groups", "headline", "horizons", "metrics", "movement", "notes", "outlook",
-    "project", "push_counts", "pushes", "reach", "reached", "recommendations", "reconcile", "reliability", "same_point",
-    "series", "series_outlook", "shares", "submission_bias", "summing", "target_quarter",
+    "coverage_headline", "deals", "groups", "headline", "horizons", "ledger_accuracy", "metrics", "movement", "notes",
+    "outlook", "project", "push_counts", "pushes", "reach", "reached", "recommendations", "reconcile", "reliability",
+    "same_point", "scored", "series", "series_outlook", "shares", "submission_bias", "summing", "target_quarter",
 ]  # fmt: skip

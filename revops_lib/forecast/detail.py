@@ -111,6 +111,7 @@ def course(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataF
         rows.append((str(quarter), periods.last_day(quarter), actual, actual, actual, actual))
     table = pd.DataFrame(rows, columns=["quarter", "day", "low", "high", "value", "won"])
     cents = target_cents(snapshot, quarter) if seen.unit != "deals" else None
+    table["day"] = pd.to_datetime(table["day"])
     table["target"] = np.nan if cents is None else cents / 100
     return table[["quarter", "day", "low", "value", "high", "won", "target"]].assign(actual=actual, unit=seen.unit)
 

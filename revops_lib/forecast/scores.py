@@ -34,7 +34,7 @@ def backtest(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.Dat
     at_names = ["quarter", "week", "day", "is_same_point", "low", "value", "high", "p10", "p90"]
     table = pd.DataFrame(rows, columns=[*at_names, *BASELINES, *METHODS, *LAYER_NAMES, "actual"])
     table["is_inside"] = (table["low"] <= table["actual"]) & (table["actual"] <= table["high"])
-    return table.assign(unit=panel(snapshot).unit)
+    return table.assign(day=pd.to_datetime(table["day"]), unit=panel(snapshot).unit)
 
 
 def same_point(backtest: pd.DataFrame) -> pd.DataFrame:

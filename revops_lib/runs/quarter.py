@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import disk, masking
 from ..errors import CannotWrite, DataRefused, RevopsError, UsageError
-from . import inputs, journal
+from . import inputs, journal, ledger
 from .declared import Value
 from .execution import LIMIT, Nest, execute
 from .job import TIMEOUT, Job, Outcome
@@ -61,7 +61,8 @@ def run(
     run of other data or of another day is there already: UsageError, unless `replace`.
 
     Raises UsageError and DataRefused before anything runs or is written, Locked when another run works on the quarter,
-    CannotWrite when `out` cannot be written, DataRefused when an input or our own code changed meanwhile.
+    CannotWrite when `out` cannot be written, DataRefused when an input or our own code changed meanwhile, IntegrityError when
+    the ledger of forecasts was altered.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"{jobs} jobs", "run", "give at least 1")
@@ -77,6 +78,7 @@ def run(
         _refuse_links(place, folder)
         with disk.locked(place / journal.FOLDER / f"{request.quarter}.lock", holder):
             disk.recover(folder)
+            ledger.read(place)  # a damaged one is told of now, not after all notebooks have run
             other = _other_run(folder, request)
             if other and not replace:
                 raise UsageError(f"{quarter} holds the run of {other}", str(folder), "add --replace, or choose another --out")
@@ -97,7 +99,8 @@ def headline(folder: Path, stem: str) -> str:
 
 def _refuse_links(place: Path, folder: Path) -> None:
     """What a run writes stays below `place`."""
-    for path in (folder, *(folder / name for name in _OURS), place / journal.FOLDER, place / inputs.STORE):
+    ours = [place / name for name in (journal.FOLDER, inputs.STORE, ledger.FOLDER)]
+    for path in (folder, *(folder / name for name in _OURS), *ours):
         if path.is_symlink():
             raise UsageError("it is a link to elsewhere", str(path), "remove the link or choose another --out")
 
@@ -238,7 +241,8 @@ class _Run:
             inputs.keep(self.place, [*((self.manifest["inputs"][name], path) for name, path in self.read.items()), *notebooks])
             stage = self.own / "stage"
             self._stage(stage, sources)
-            disk.put(stage, self.folder)
+            with ledger.freezing(self.place, stage, self.own.name):
+                disk.put(stage, self.folder)
             journal.tidy(self.place, self.request.quarter, self.own.name)
         self._end(keep_work=False)
 
