@@ -176,6 +176,14 @@ def test_few_deals_of_a_forecast_are_hidden_and_few_quarters_are_not(
     assert derivable([table]) == []
 
 
+def test_a_category_of_few_open_deals_is_hidden() -> None:
+    counts = {"won to date": 40, "open, commit": 4, "open, pipeline": 30, "pulled in from later quarters": 9}
+    table = groups("forecast.outlook", {("2026Q3", part): n for part, n in counts.items()}, ["quarter", "part"])
+    hide([table])
+    assert {part for row, part in enumerate(counts) if row in table.hidden} == {"open, commit", "pulled in from later quarters"}
+    assert derivable([table]) == []
+
+
 @pytest.mark.parametrize(
     ("quarter", "day"), [("2020Q3", "2020-07-20"), ("2020Q3", "2020-08-31"), ("2020Q4", "2020-10-15"), ("2026Q3", "2026-09-30")]
 )
@@ -301,7 +309,7 @@ def test_the_playbook_counts_every_table_with_groups() -> None:
     uncounted = {stem: set(entry["tables"]) - set(entry["counted"]) for stem, entry in REPORTS.items()}
     assert uncounted == {
         "quality": {"fitness", "freshness", "reconciliation"},
-        "forecast": {"accuracy", "backtest"},
+        "forecast": {"accuracy", "backtest", "horizons"},
         "bottlenecks": set(),
         "compensation": {"plan"},
     }
@@ -321,7 +329,9 @@ def test_early_in_a_quarter_one_deal_and_one_persons_pay_are_not_published(tmp_p
     assert f"{outlook.loc['won to date', 'value']:,.0f}" not in text and "expected, between" in topics["forecast"]["headline"]
     rows = {row[1]: row[2] for row in topics["forecast"]["tables"][0]["rows"]}
     assert rows["won to date"] == "fewer than five" and rows["total"] == f"{outlook.loc['total', 'low']:,.0f}"
-    assert sorted(path.name for path in public.iterdir()) == ["forecast.backtest.png", "report.json"]
+    assert sorted(path.name for path in public.iterdir()) == [
+        "forecast.backtest.png", "forecast.reliability.png", "report.json"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SMALLEST_GROUP = 5  # people or deals; nothing about fewer is published
 # Rows that are no part of a table's sum: totals, and what a forecast is compared with.
-TOTALS = {"company", "all teams", "total", "CRM stage probability", "Last quarter again"}
-_DEALS = {"won to date", "open pipeline"}  # the parts of a forecast that count deals; the others count past quarters
+TOTALS = {"company", "all teams", "total", "CRM stage probability", "Last quarter again", "Same quarter last year"}
+_DEALS = ("won to date", "open", "pulled in")  # how parts of a forecast begin that count deals; the others count past quarters
 
 
 @dataclass
@@ -33,7 +33,8 @@ class Groups:
 
     def __post_init__(self) -> None:
         if self.counts and "part" in self.keys:  # a forecast
-            self.counts = [n if names & _DEALS else 0 for n, names in zip(self.counts, self.names, strict=True)]
+            counted = [any(name.startswith(_DEALS) for name in names) for names in self.names]
+            self.counts = [n if is_counted else 0 for n, is_counted in zip(self.counts, counted, strict=True)]
 
     @cached_property
     def keys(self) -> list[str]:
