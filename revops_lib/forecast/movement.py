@@ -133,7 +133,7 @@ def pushes(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     A push moves a close date to a later quarter (kind `quarter`) or to a later day (`day`), and to a day still to come: a
     date written when a deal closes is no push. Columns: kind, pushes (k, from 0), n (deals pushed at least k times), n_again
     (more than k times), n_won, n_lost, n_open (exactly k times, and won, lost or open now; with n_again they sum to n), share
-    (n_again ÷ (n_again + n_won + n_lost); missing when that is 0), low, high (Wilson 1927), level. Open deals may yet be
+    (n_again ÷ (n_again + n_won + n_lost); missing when that is 0), low, high (Wilson 1927), level, unit. Open deals may yet be
     pushed: they stand apart and are in no share. Deals whose close date is not logged are left out. Raises NoHistory.
     """
     deals = snapshot.opportunities
@@ -149,7 +149,7 @@ def pushes(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     decided = table["n_again"] + table["n_won"] + table["n_lost"]
     table["share"] = table["n_again"] / decided.where(decided > 0)
     table["low"], table["high"] = statistics.wilson(table["n_again"], decided, level)
-    return table.assign(level=level)
+    return table.assign(level=level, unit="share")
 
 
 def push_counts(snapshot: Snapshot, *, across_quarters: bool = True) -> pd.Series:

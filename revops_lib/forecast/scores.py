@@ -111,20 +111,21 @@ def submission_bias(snapshot: Snapshot) -> pd.DataFrame:
 
 def reliability(snapshot: Snapshot, *, level: float = 0.9, seed: int = 1) -> pd.DataFrame:
     """Whether deals given a chance of 30 % are won in 30 % of cases, one row per tenth of the past open deals, ordered by
-    chance: predicted (mean chance), observed (share won by the end of the quarter), low, high (Wilson), n.
+    chance: predicted (mean chance), observed (share won by the end of the quarter), low, high (Wilson), n, unit.
 
     Deals open at the start of weeks 1, 4, 8 and 12 of the last twelve quarters; a deal still open at the quarter's end was
     not won in it. Empty without a past quarter.
     """
     cases = _cases(snapshot, seed)
     if cases.empty:
-        return pd.DataFrame(columns=["predicted", "observed", "low", "high", "n"])
+        return pd.DataFrame(columns=["predicted", "observed", "low", "high", "n", "unit"])
     tenth = pd.qcut(cases["chance"].rank(method="first"), min(10, len(cases)), labels=False)
     table = cases.groupby(tenth).agg(
         predicted=("chance", "mean"), observed=("won", "mean"), wins=("won", "sum"), n=("won", "size")
     )
     low, high = statistics.wilson(table["wins"], table["n"], level)
-    return table.assign(low=low, high=high)[["predicted", "observed", "low", "high", "n"]].reset_index(drop=True)
+    table = table.assign(low=np.maximum(low, 0), high=high, unit="share")
+    return table[["predicted", "observed", "low", "high", "n", "unit"]].reset_index(drop=True)
 
 
 def brier(snapshot: Snapshot, *, seed: int = 1) -> pd.DataFrame:
