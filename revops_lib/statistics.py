@@ -35,7 +35,7 @@ def wilson(successes: pd.Series | float, n: pd.Series | float, level: float = 0.
     p = np.asarray(successes, dtype=float) / n
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return middle - half, middle + half
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def survival_curve(

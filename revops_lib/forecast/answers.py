@@ -9,7 +9,7 @@ import pandas as pd
 from .. import statistics
 from ..snapshot import Snapshot
 from .movement import coverage
-from .outlook import NAMES, reach, tested
+from .outlook import FEW, NAMES, reach, tested
 from .panel import panel
 from .rolling import ENOUGH, now
 from .scores import brier
@@ -19,9 +19,10 @@ SAME = "same point"
 
 def answer(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.Series:
     """The row of `outlook` that may be shown as the answer: the model's total, or a baseline that was better in the past from
-    the same point of the quarter."""
+    the same point of the quarter, in three quarters or more."""
     past = _same(accuracy)
-    known = past[past["method"].isin([NAMES["model"], *outlook["part"]])].dropna(subset="wape")
+    is_tested = past["method"].isin([NAMES["model"], *outlook["part"]]) & (past["n"] >= FEW)
+    known = past[is_tested].dropna(subset="wape")
     best = known.sort_values("wape", kind="stable")["method"].iloc[0] if len(known) else NAMES["model"]
     part = "total" if best == NAMES["model"] else best
     return outlook[outlook["part"] == part].iloc[0]

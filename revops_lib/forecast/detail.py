@@ -12,7 +12,7 @@ from ..snapshot import Snapshot
 from .movement import push_counts, target_cents
 from .outlook import tested
 from .panel import WEEKS, panel, start_of_week
-from .rolling import fitted, look_at, looks, now
+from .rolling import FIRST, fitted, look_at, looks, now
 
 PEOPLE = 5  # sellers below which a team or region is shown with others only
 OF_PEOPLE = ("team", "role", "region", "owner_id")
@@ -24,7 +24,7 @@ def groups(snapshot: Snapshot, *, by: str = "segment", level: float = 0.8, seed:
     deals), unit.
 
     `by` is anything `snapshot.members` knows. Every simulated deal belongs to one group, so `expected`, the mean, adds up to
-    the company's to the cent of rounding, and so does every simulated quarter; medians and bounds need not. A deal that does
+    the company's; medians and bounds need not. A deal that does
     not exist yet goes to a group as the last year's new deals of its segment did. Teams, roles and regions with fewer than
     five sellers stand together as "(others)". Raises DataRefused as `outlook`.
     """
@@ -55,12 +55,12 @@ def groups(snapshot: Snapshot, *, by: str = "segment", level: float = 0.8, seed:
 
 def deals(snapshot: Snapshot, *, seed: int = 1, level: float = 0.8) -> pd.DataFrame:
     """The open deals that decide the target quarter, most decisive first, one row per deal: opportunity_id, stage, amount,
-    chance (to be won in the quarter), expected (amount × chance), swing, age, in_stage (days), pushes, close_date,
+    chance (to be won in the quarter), expected (amount × ratio × chance), swing, age, in_stage (days), pushes, close_date,
     next_chance, remark, unit.
 
-    swing = amount × √(chance × (1 − chance)): what the deal adds to the uncertainty of the sum, in money. next_chance: the
-    chance once the deal is one stage further, with nothing else changed (missing in the last stage). `remark` says what
-    stands in the way.
+    ratio = what past deals brought of their amount while open. swing = amount × ratio × √(chance × (1 − chance)): what the
+    deal adds to the uncertainty of the sum, in money. next_chance: the chance once the deal is one stage further, with
+    nothing else changed (missing in the last stage). `remark` says what stands in the way.
     """
     look, simulated = now(snapshot, level, seed)
     seen, fit = panel(snapshot), fitted(snapshot, panel(snapshot).running)
@@ -98,7 +98,8 @@ def course(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataF
     12, and the last day with what came. Empty for a quarter that has not begun or could not be forecast.
     """
     seen, quarter = panel(snapshot), snapshot.quarter
-    if quarter == seen.running and seen.today >= periods.first_day(quarter):
+    is_running = quarter == seen.running and seen.today >= periods.first_day(quarter)
+    if is_running and len(seen.before(quarter)) >= FIRST and len(seen.deals):
         days = [day for week in range(1, WEEKS + 1) if (day := start_of_week(quarter, week)) < seen.today]
         past = looks(snapshot, level, seed)
         views = [look_at(fitted(snapshot, quarter), day, past, level, seed) for day in days] + [now(snapshot, level, seed)[0]]
@@ -123,8 +124,11 @@ def _members(snapshot: Snapshot, deals: pd.DataFrame, by: str) -> pd.Series:
         return member
     reps = snapshot.table("reps").sort_values("start_date", na_position="first").drop_duplicates("rep_id", keep="last")
     reps = reps[reps["end_date"].isna() & (reps["role"] == "account_executive")]
-    sizes = reps.groupby(by)["rep_id"].nunique()
-    return member.where(member.map(sizes).fillna(0) >= PEOPLE, "(others)")
+    sizes = reps.groupby(by)["rep_id"].nunique().reindex(member.unique(), fill_value=0).sort_values(kind="stable")
+    few = sizes.index[sizes < PEOPLE]
+    if len(few) == 1:  # alone under the name of the others it would still be known
+        few = sizes.index[:2]
+    return member.mask(member.isin(few), "(others)")
 
 
 def _assigned(created: pd.DataFrame, segment: pd.Series, member: pd.Series, segments: list[str], seed: int) -> np.ndarray:

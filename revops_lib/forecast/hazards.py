@@ -81,7 +81,7 @@ class Hazards:
         mean, variance = self.carried, self.sd**2
         if len(rows):
             chance = self._moving.chance(self._history(rows))
-            y, error = _log_ratio(float(self._moved(rows).sum()), chance.sum(), (chance * (1 - chance)).sum())
+            y, error = _shift(float(self._moved(rows).sum()), chance.sum(), (chance * (1 - chance)).sum())
             mean = (mean / variance + y / error) / (1 / variance + 1 / error)
             variance = 1 / (1 / variance + 1 / error)
         return mean, float(np.sqrt(variance))
@@ -173,7 +173,7 @@ def _shocks(seen: pd.DataFrame) -> tuple[float, float]:
     The variance beyond chance (DerSimonian & Laird 1986) is a rough estimate from a dozen quarters, so the usual one counts
     as much as `TRUST` quarters.
     """
-    y, error = _log_ratio(seen["observed"].to_numpy(), seen["expected"].to_numpy(), seen["variance"].to_numpy())
+    y, error = _shift(seen["observed"].to_numpy(), seen["expected"].to_numpy(), seen["variance"].to_numpy())
     w = 1 / error
     n = len(y) - 1
     q = (w * (y - (w * y).sum() / w.sum()) ** 2).sum()
@@ -185,9 +185,10 @@ def _shocks(seen: pd.DataFrame) -> tuple[float, float]:
     return float(np.sqrt(variance)), CARRIED * mean
 
 
-def _log_ratio(observed: np.ndarray | float, expected: np.ndarray | float, variance: np.ndarray | float) -> tuple:
-    """Log of observed over expected moves, and its variance by chance."""
-    return np.log((observed + 0.5) / (expected + 0.5)), (variance + 0.5) / (expected + 0.5) ** 2
+def _shift(observed: np.ndarray | float, expected: np.ndarray | float, variance: np.ndarray | float) -> tuple:
+    """The shift of the log-odds that moves the expected number of moves to the observed (one Newton step), and its variance by
+    chance; half a move is added, so that a handful of deals is no certainty."""
+    return (observed - expected) / (variance + 0.5), 1 / (variance + 0.5)
 
 
 def _dummies(codes: pd.Series | np.ndarray, values: object) -> np.ndarray:

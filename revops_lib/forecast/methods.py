@@ -61,10 +61,10 @@ def yet_to_be_created(panel: Panel, quarter: pd.Period, day: dt.date) -> float:
 
 def stage_weighted(panel: Panel, quarter: pd.Period, day: dt.date) -> float:
     """Baseline: won to date and every open deal due in the quarter times its stage's probability in the CRM. NaN without
-    one."""
-    if np.isnan(panel.probability).all():
-        return np.nan
+    probabilities or close dates."""
     deals = panel.open_on(day)
+    if np.isnan(panel.probability).all() or (len(deals) and not deals["is_dated"].any()):
+        return np.nan
     return panel.result(quarter, day) + float(np.nansum(panel.probability[deals["stage"]] * deals["weight"] * deals["due"]))
 
 

@@ -124,22 +124,18 @@ def _won(snapshot: Snapshot, look: Look) -> dict[str, object]:
 
 
 def _open(snapshot: Snapshot, look: Look, paths: Paths, level: float) -> list[dict[str, object]]:
-    """A row per forecast category of the open deals due by the quarter's end, and one for those due later; one for all of
-    them where the source has no categories."""
+    """A row per forecast category of the open deals due by the quarter's end, and one for those due later; one for all of them
+    where the source has no categories or no close dates."""
     seen, deals = panel(snapshot), paths.deals
-    if not seen.categories:
+    if not seen.categories or not deals["is_dated"].any():
         return [_row("open pipeline", look.stretched(paths.open.sum(axis=1)), level, len(deals))]
-    due = deals["due"].to_numpy() if not look.quarter.ordinal > seen.running.ordinal else np.ones(len(deals), dtype=bool)
-    named = sorted(seen.categories, key=lambda name: -tables.CATEGORIES.index(name))
-    masks = {
-        f"open, {name.replace('_', ' ')}": due & (deals["category"].to_numpy() == seen.categories.index(name)) for name in named
-    }
-    masks["pulled in from later quarters"] = ~due
-    return [
-        _row(part, look.stretched(paths.open[:, mask].sum(axis=1)), level, int(mask.sum()))
-        for part, mask in masks.items()
-        if mask.any()
-    ]
+    is_later = ~deals["due"].to_numpy() & (look.quarter == seen.running)  # a target further ahead: due or not, all may come
+    category = deals["category"].to_numpy()
+    named = sorted(range(len(seen.categories)), key=lambda code: -tables.CATEGORIES.index(seen.categories[code]))
+    masks = {f"open, {seen.categories[code].replace('_', ' ')}": ~is_later & (category == code) for code in named}
+    masks |= {"open, no category": ~is_later & (category < 0), "pulled in from later quarters": is_later}
+    parts = {part: mask for part, mask in masks.items() if mask.any()}
+    return [_row(part, look.stretched(paths.open[:, mask].sum(axis=1)), level, int(mask.sum())) for part, mask in parts.items()]
 
 
 def _row(part: str, values: np.ndarray, level: float, n: int) -> dict[str, object]:

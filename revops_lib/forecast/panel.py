@@ -127,10 +127,10 @@ def panel(snapshot: Snapshot) -> Panel:
     place = place[place.index <= pd.Timestamp(snapshot.as_of)].sort_index()
     seen = snapshot.states(_dates(place.index), status="open", columns=_OPEN)
     seen = seen[seen["created_at"].notna()].reset_index(drop=True)
-    now = seen[seen["day"] == pd.Timestamp(snapshot.as_of)]
-    unit = snapshot.currency if "amount" in snapshot.tracked and money.to_float(now["amount"]).gt(0).any() else "deals"
     asked = place[place["week"].isin(ORIGINS) | ~place["is_weekly"] | (place["quarter"] == running.ordinal)]
     won = snapshot.states(_dates(asked.index), status="won", columns=_WON)
+    is_priced = "amount" in snapshot.tracked and any(money.to_float(frame["amount"]).gt(0).any() for frame in (seen, won))
+    unit = snapshot.currency if is_priced else "deals"
     return _coded(snapshot, seen, won, place, unit, quarters, running)
 
 
@@ -143,7 +143,7 @@ def _coded(snapshot: Snapshot, seen: pd.DataFrame, won: pd.DataFrame, place: pd.
     """The panel of what was seen: names as codes, instants as days, money as numbers."""
     listed = snapshot.table("stages").sort_values("position").set_index("stage")
     stages = listed.index[listed["status"] == "open"].tolist() if "stage" in snapshot.tracked else [""]
-    stages += sorted(set(seen["stage"].dropna()) - set(stages)) if "stage" in snapshot.tracked else []
+    stages = [*sorted(set(seen["stage"].dropna()) - set(stages)), *stages] if "stage" in snapshot.tracked else stages
     categories = sorted(set(seen["forecast_category"].dropna())) if "forecast_category" in snapshot.tracked else []
     segment = snapshot.members(pd.concat([seen[["account_id"]], won[["account_id"]]], ignore_index=True), "segment")
     segments, ids = sorted(set(segment)), pd.Index(pd.concat([seen["opportunity_id"], won["opportunity_id"]]).unique())
@@ -156,12 +156,13 @@ def _coded(snapshot: Snapshot, seen: pd.DataFrame, won: pd.DataFrame, place: pd.
         "day": seen["day"], "quarter": quarter, "season": quarter % 4, "week": seen["day"].map(place["week"]),
         "is_weekly": seen["day"].map(place["is_weekly"]), "days_left": (end - seen["day"]).dt.days,
         "deal": ids.get_indexer(seen["opportunity_id"]), "owner": seen["owner_id"], "segment": code[: len(seen)],
-        # A stage or category that is not known gets the first place: what is known least about stands at the beginning.
+        # A stage that is missing or not in the list stands at the beginning: nothing says that it is any further.
         "stage": np.maximum(pd.Index(stages).get_indexer(seen["stage"]), 0) if len(stages) > 1 else 0,
         "category": pd.Index(categories).get_indexer(seen["forecast_category"]) if categories else -1,
         "weight": weight[0], "age": _days(seen["day"], seen["created_at"]),
         "in_stage": _days(seen["day"], seen["stage_since"].fillna(seen["created_at"])),
         "pushes": _pushes(snapshot, seen), "due": (seen["close_date"] <= end).to_numpy(),
+        "is_dated": seen["close_date"].notna(),
     })  # fmt: skip
     closed = won["close_date"]
     wins = pd.DataFrame({

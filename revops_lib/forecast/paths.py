@@ -62,23 +62,23 @@ def simulate(
     schedule = _schedule(quarter, day, ahead)
     new, flow, flow_sd = inflow.expected(day, schedule)
     mean, sd = hazards.shock(quarter, day)
-    chances = np.minimum(hazards.won(Cohort.of(deals) + new, schedule, mean + sd * NODES) * what_if.win_rate, 1.0)
+    chances = np.clip(hazards.won(Cohort.of(deals) + new, schedule, mean + sd * NODES) * what_if.win_rate, 0.0, 1.0)
     z = random.standard_normal(PATHS)
     price = deals["weight"].to_numpy() * odds.ratio
     noise = np.exp(odds.spread * random.standard_normal((PATHS, n)) - odds.spread**2 / 2)
     luck = random.random((PATHS, n))
     surprise = np.exp(flow_sd * random.standard_normal(PATHS) - flow_sd**2 / 2)[:, None]
-    found, tried = [], np.zeros((PATHS, n))
+    found, upper, lower = [], np.zeros((PATHS, n)), np.zeros((PATHS, n))
     for index in range(ahead + 1):
         chance = _between(chances[index], z)
-        upper = tried + chance[:, :n]
-        on_time = upper if index else chance[:, :n] * (1 - what_if.slip)
-        won = (tried <= luck) & (luck < on_time)
+        upper = upper + chance[:, :n]
+        in_time = upper if index else upper * (1 - what_if.slip)  # what slips is won in the next quarter
+        won = (lower <= luck) & (luck < in_time)
         counts = random.poisson(chance[:, n:] * flow * what_if.new_pipeline * surprise)
         created = _drawn(counts, new.segment, inflow.amounts, random)
         so_far = 0.0 if index else panel.result(quarter, day)
         found.append(Paths(deals, chances[index, :n, len(NODES) // 2], so_far, won * price * noise, created))
-        tried = upper
+        lower = in_time
     return found
 
 

@@ -29,14 +29,25 @@ class Ridge:
         z = self._standardised(x)
         prior = np.full(z.shape[1], penalty)
         prior[0] = 1e-6
+
+        def height(b: np.ndarray) -> tuple[np.ndarray, float]:
+            """Log-odds, and log-likelihood with log-prior: what is climbed."""
+            odds = z @ b
+            return odds, float(w @ (y * odds - np.logaddexp(0, odds)) - prior @ b**2 / 2)
+
         b = np.zeros(z.shape[1])
         b[0] = np.log((w @ y + 0.5) / (w @ (1 - y) + 0.5))
+        odds, reached = height(b)
         for _ in range(STEPS):
-            p = 1 / (1 + np.exp(-z @ b))
+            p = 1 / (1 + np.exp(-odds))
             slope = z.T @ (w * (y - p)) - prior * b
             curve = (z * (w * p * (1 - p))[:, None]).T @ z + np.diag(prior)
             step = np.linalg.solve(curve, slope)
-            b = b + step
+            odds, found = height(b + step)
+            while found < reached - 1e-9 * abs(reached):  # few cases: a full step may leap over the top
+                step = step / 2
+                odds, found = height(b + step)
+            b, reached = b + step, found
             if np.abs(step).max() < 1e-4:  # the next step would be of its square
                 break
         self._coefficients = b

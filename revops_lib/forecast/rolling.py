@@ -7,7 +7,7 @@ wide as the misses of the quarters before demand.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -24,7 +24,7 @@ from .panel import ORIGINS, Panel, panel
 from .paths import AS_IT_IS, Paths, WhatIf, simulate
 from .points import target_quarter
 from .series import project
-from .submitted import Round, biases, bucket, from_submitted, rounds
+from .submitted import Submission, biases, bucket, from_submitted, submissions
 
 DECAY = 0.93  # weight of a quarter's errors relative to the next quarter's
 EQUAL = 6.0  # quarters' worth of trust in equal weights
@@ -71,6 +71,10 @@ class Look:
             high - self.value
         )
 
+    def scaled(self, paths: Paths) -> np.ndarray:
+        """Totals of the paths with what is still to come scaled to the weighted methods."""
+        return self.won_to_date + (paths.total - paths.won_to_date) * self.scale
+
     def stretched(self, values: np.ndarray, floor: float = 0.0) -> np.ndarray:
         """Simulated amounts still to come, scaled and widened as the whole is."""
         scaled = values * self.scale
@@ -81,8 +85,8 @@ class Look:
 class Fit:
     """Everything fitted on what was known when a quarter began."""
 
-    def __init__(self, seen: Panel, told: list[Round], quarter: pd.Period) -> None:
-        self.panel, self.rounds, self.quarter = seen, told, quarter
+    def __init__(self, seen: Panel, told: list[Submission], quarter: pd.Period) -> None:
+        self.panel, self.told, self.quarter = seen, told, quarter
         self.hazards, self.odds, self.inflow = Hazards(seen, quarter), Odds(seen, quarter), Inflow(seen, quarter)
         self.bias = biases(seen, told, quarter)
 
@@ -116,8 +120,18 @@ def now(
             "import an export that reaches further back",
         )
     ahead = target_quarter(snapshot).ordinal - seen.running.ordinal if ahead is None else ahead
+    if what_if != AS_IT_IS:
+        return _supposed(snapshot, *now(snapshot, level, seed, ahead=ahead), what_if, seed)
     past = looks(snapshot, level, seed, ahead)
-    return _look(fitted(snapshot, seen.running), seen.today, past, level, seed, ahead=ahead, what_if=what_if)
+    return _look(fitted(snapshot, seen.running), seen.today, past, level, seed, ahead=ahead)
+
+
+def _supposed(snapshot: Snapshot, look: Look, paths: list[Paths], what_if: WhatIf, seed: int) -> tuple[Look, list[Paths]]:
+    """The look under a supposition: other paths, scaled and stretched as those without it."""
+    fit = fitted(snapshot, panel(snapshot).running)
+    simulated = _simulated(fit, look.day, seed, len(paths) - 1, what_if)
+    totals = look.scaled(simulated[-1])
+    return replace(look, totals=totals, value=float(np.median(totals))), simulated
 
 
 def look_at(fit: Fit, day: dt.date, past: list[Look], level: float, seed: int) -> Look:
@@ -127,7 +141,7 @@ def look_at(fit: Fit, day: dt.date, past: list[Look], level: float, seed: int) -
 
 @lru_cache(maxsize=64)
 def fitted(snapshot: Snapshot, quarter: pd.Period) -> Fit:
-    return Fit(panel(snapshot), rounds(snapshot), quarter)
+    return Fit(panel(snapshot), submissions(snapshot), quarter)
 
 
 def _same_point(seen: Panel, quarter: pd.Period) -> dt.date:
@@ -135,14 +149,16 @@ def _same_point(seen: Panel, quarter: pd.Period) -> dt.date:
     return min(periods.first_day(quarter) + gone, periods.last_day(quarter) - dt.timedelta(days=1))
 
 
+def _simulated(fit: Fit, day: dt.date, seed: int, ahead: int, what_if: WhatIf = AS_IT_IS) -> list[Paths]:
+    models = (fit.hazards, fit.odds, fit.inflow)
+    return simulate(fit.panel, *models, fit.quarter, day, seed=seed, ahead=ahead, what_if=what_if)
+
+
 def _look(
-    fit: Fit, day: dt.date, past: list[Look], level: float, seed: int, *, ahead: int = 0, is_same_point: bool = True,
-    what_if: WhatIf = AS_IT_IS,
-) -> tuple[Look, list[Paths]]:  # fmt: skip
+    fit: Fit, day: dt.date, past: list[Look], level: float, seed: int, *, ahead: int = 0, is_same_point: bool = True
+) -> tuple[Look, list[Paths]]:
     target = fit.quarter + ahead
-    simulated = simulate(
-        fit.panel, fit.hazards, fit.odds, fit.inflow, fit.quarter, day, seed=seed, ahead=ahead, what_if=what_if
-    )
+    simulated = _simulated(fit, day, seed, ahead)
     paths = simulated[-1]
     chance = fit.odds.chance(paths.deals)
     said = _said(fit, day, ahead, float(paths.total.mean()), chance)
@@ -175,7 +191,7 @@ def _said(fit: Fit, day: dt.date, ahead: int, paths: float, chance: np.ndarray) 
         nothing = dict.fromkeys(("odds", "yields", "submitted", "stage_weighted", "reps", "managers"), np.nan)
         return {"paths": paths, "series": float(series), **naive, **nothing}
     created = methods.yet_to_be_created(seen, quarter, day)
-    told = seen, fit.rounds, fit.bias, target, day
+    told = seen, fit.told, fit.bias, target, day
     return {
         "odds": methods.from_odds(seen, fit.odds, chance, quarter, day, created),
         "paths": paths,

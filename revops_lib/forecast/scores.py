@@ -11,7 +11,7 @@ from .odds import is_won
 from .outlook import NAMES, tested
 from .panel import ORIGINS, panel
 from .rolling import BASELINES
-from .submitted import LAYERS, biases, rounds
+from .submitted import LAYERS, biases, submissions
 
 METHODS = ("odds", "paths", "yields", "submitted", "series")
 LAYER_NAMES = ("reps", "managers")
@@ -99,7 +99,7 @@ def submission_bias(snapshot: Snapshot) -> pd.DataFrame:
     week, value (log; 0.1 is about 10 % too much), low, high (90 %, by the spread between rounds), n (rounds). Empty without
     submissions."""
     seen = panel(snapshot)
-    past = biases(seen, rounds(snapshot), seen.running)
+    past = biases(seen, submissions(snapshot), seen.running)
     rows = []
     for layer, week in ((layer, week) for layer in LAYERS for week in ORIGINS):
         of = past.loc[(past["layer"] == layer) & (past["week"] == week), "bias"]
@@ -124,7 +124,7 @@ def reliability(snapshot: Snapshot, *, level: float = 0.9, seed: int = 1) -> pd.
         predicted=("chance", "mean"), observed=("won", "mean"), wins=("won", "sum"), n=("won", "size")
     )
     low, high = statistics.wilson(table["wins"], table["n"], level)
-    table = table.assign(low=np.maximum(low, 0), high=high, unit="share")
+    table = table.assign(low=low, high=high, unit="share")
     return table[["predicted", "observed", "low", "high", "n", "unit"]].reset_index(drop=True)
 
 

@@ -14,74 +14,106 @@ from ..snapshot import Snapshot
 from .panel import ORIGINS, Panel
 
 POOLED, SHRUNK = 3.0, 4.0  # rounds' worth of trust in the bias of all weeks, and in no bias at all
-LAYERS = ("rep", "manager")  # a manager is somebody to whom others report
+LAYERS = ("rep", "manager")  # a manager is somebody to whom others report; who leads managers is in neither
+FIRST_CHOICE = ("commit", "best_case", "pipeline")  # of several numbers that one person submits, the first of these counts
 
 
 @dataclass(frozen=True)
-class Round:
-    """What a layer submitted for a quarter on one day, and whose deals that is about."""
+class Submission:
+    """What one person expects of a quarter, and whose deals that is about."""
 
     layer: str
+    person: str
     quarter: int  # ordinal
-    day: pd.Timestamp
+    day: dt.date
     amount: float
     owners: frozenset[str]
 
 
 @lru_cache(maxsize=4)
-def rounds(snapshot: Snapshot) -> list[Round]:
-    """All rounds known, the oldest first; who submits several times on one day counts with the last one."""
+def submissions(snapshot: Snapshot) -> list[Submission]:
+    """All submissions known, the oldest first; who submits several times on one day counts with the last one."""
     rows = snapshot.table("forecast_submissions")
     people = snapshot.table("reps").dropna(subset="manager_id").drop_duplicates(["rep_id", "manager_id"])
     team = people.groupby("manager_id")["rep_id"].agg(frozenset).to_dict()
+    choice = {name: place for place, name in enumerate(FIRST_CHOICE)}
     rows = rows.assign(
         day=periods.local_day(rows["submitted_at"], snapshot.timezone), value=money.to_float(rows["amount"]),
-        layer=np.where(rows["rep_id"].isin(list(team)), "manager", "rep"),
+        choice=rows["category"].map(choice).fillna(len(choice)),
         ordinal=[pd.Period(q, freq=f"Q-{snapshot.fiscal_year_end}").ordinal for q in rows["quarter"]],
-    )  # fmt: skip
-    rows = rows.sort_values("submitted_at", kind="stable").drop_duplicates(["layer", "ordinal", "day", "rep_id"], keep="last")
+    ).dropna(subset="value")  # fmt: skip
+    rows = rows.sort_values(["choice", "submitted_at"], ascending=[False, True], kind="stable")
+    rows = rows.drop_duplicates(["ordinal", "day", "rep_id"], keep="last").sort_values("submitted_at", kind="stable")
     found = []
-    for (layer, quarter, day), of in rows.groupby(["layer", "ordinal", "day"], sort=False):
-        owners = of["rep_id"] if layer == "rep" else pd.Series([rep for one in of["rep_id"] for rep in team[one]])
-        found.append(Round(layer, quarter, day, float(of["value"].sum()), frozenset(owners)))
-    return sorted(found, key=lambda one: one.day)
+    for person, quarter, day, value in rows[["rep_id", "ordinal", "day", "value"]].itertuples(index=False):
+        owners = team.get(person, frozenset([person]))
+        if not any(name in team for name in owners - {person}):
+            layer = LAYERS[person in team]
+            found.append(Submission(layer, person, quarter, day.date(), float(value), owners))
+    return found
 
 
-def biases(panel: Panel, rounds: list[Round], quarter: pd.Period) -> pd.DataFrame:
-    """What past rounds show, one row per round of the quarters before: layer, quarter, week (1, 4, 8 or 12), bias.
+def biases(panel: Panel, told: list[Submission], quarter: pd.Period) -> pd.DataFrame:
+    """What past rounds show, one row per layer, quarter and round: layer, quarter, week (1, 4, 8 or 12), bias.
 
-    bias = log of what was submitted beyond the closed over what came beyond it, both of the deals of those who submitted;
-    positive: too much was promised.
+    A round is what is submitted within one calendar week. bias = log of what was submitted beyond the closed over what came
+    beyond it, both of the deals of those who submitted; positive: too much was promised.
     """
-    won = panel.won_on(panel.fitted_on(quarter))
-    of, closed, amount, owner = (won[name].to_numpy() for name in ("quarter", "closed", "weight", "owner"))
+    won = panel.won_on(panel.fitted_on(quarter)) if panel.unit != "deals" else panel.wins.iloc[:0]
+    by_owner = _by_owner(won)
     known = {q.ordinal: q for q in panel.before(quarter)}
-    rows = []
-    for one in rounds:
+    sums: dict[tuple[str, int, dt.date], list[float]] = {}
+    for one in told:
         if one.quarter in known:
-            mine = np.flatnonzero(of == one.quarter)
-            mine = mine[[name in one.owners for name in owner[mine]]] if len(mine) else mine
-            is_closed = closed[mine] < one.day.to_datetime64()
-            come, said = amount[mine][~is_closed].sum(), one.amount - amount[mine][is_closed].sum()
-            if come > 0 and said > 0:
-                rows.append((one.layer, one.quarter, bucket(known[one.quarter], one.day.date()), np.log(said / come)))
+            said, come = sums.setdefault((one.layer, one.quarter, one.day - dt.timedelta(days=one.day.weekday())), [0.0, 0.0])
+            closed, later = _closed(by_owner, one)
+            sums[one.layer, one.quarter, one.day - dt.timedelta(days=one.day.weekday())] = [
+                said + one.amount - closed,
+                come + later,
+            ]
+    rows = [
+        (layer, q, bucket(known[q], week), np.log(said / come))
+        for (layer, q, week), (said, come) in sums.items()
+        if said > 0 < come
+    ]
     return pd.DataFrame(rows, columns=["layer", "quarter", "week", "bias"])
 
 
 def from_submitted(
-    panel: Panel, rounds: list[Round], past: pd.DataFrame, quarter: pd.Period, day: dt.date, layer: str = "rep", *,
+    panel: Panel, told: list[Submission], past: pd.DataFrame, quarter: pd.Period, day: dt.date, layer: str = "rep", *,
     corrected: bool = True,
 ) -> float:  # fmt: skip
-    """The latest round for the quarter known on `day`: what is closed, and what is submitted beyond it less its usual bias. NaN
-    without a round."""
-    mine = [one for one in rounds if one.layer == layer and one.quarter == quarter.ordinal and one.day <= pd.Timestamp(day)]
-    if not mine:
+    """The latest number for the quarter of each person, known on `day`: what is closed, and what is submitted beyond it less
+    its usual bias. NaN without a submission, or where deals are counted and not money."""
+    mine = {one.person: one for one in told if one.layer == layer and one.quarter == quarter.ordinal and one.day <= day}
+    if not mine or panel.unit == "deals":
         return np.nan
-    last, won = mine[-1], panel.won_on(day)
-    closed = won[(won["quarter"] == quarter.ordinal) & (won["closed"] < last.day)]
-    own = float(closed.loc[closed["owner"].isin(last.owners), "weight"].sum())
-    bias = expected_bias(past, layer, bucket(quarter, last.day.date())) if corrected else 0.0
-    return max(float(closed["weight"].sum()) + (last.amount - own) * float(np.exp(-bias)), panel.result(quarter, day))
+    won = panel.won_on(day)
+    by_owner = _by_owner(won[won["quarter"] == quarter.ordinal])
+    beyond = sum(one.amount - _closed(by_owner, one)[0] for one in mine.values())
+    last = max(one.day for one in mine.values())
+    # Of people who submit, closed is what was closed when they did; what they won since is part of what they promised.
+    since = sum(_closed(by_owner, one)[1] for one in mine.values())
+    bias = expected_bias(past, layer, bucket(quarter, last)) if corrected else 0.0
+    return max(panel.result(quarter, day) - since + beyond * float(np.exp(-bias)), panel.result(quarter, day))
+
+
+_Wins = dict[tuple[int, str], list[tuple[dt.date, float]]]  # by quarter and owner: close date and amount of each win
+
+
+def _by_owner(won: pd.DataFrame) -> _Wins:
+    found: _Wins = {}
+    closed = won["closed"].to_numpy().astype("datetime64[D]").tolist()
+    for quarter, owner, day, amount in zip(won["quarter"], won["owner"], closed, won["weight"], strict=True):
+        found.setdefault((quarter, owner), []).append((day, amount))
+    return found
+
+
+def _closed(wins: _Wins, one: Submission) -> tuple[float, float]:
+    """What the deals of those a submission is about brought before its day, and from that day on."""
+    mine = [win for owner in one.owners for win in wins.get((one.quarter, owner), [])]
+    before = sum(amount for day, amount in mine if day < one.day)
+    return before, sum(amount for _, amount in mine) - before
 
 
 def expected_bias(past: pd.DataFrame, layer: str, week: int) -> float:
