@@ -15,16 +15,17 @@ from .rolling import ENOUGH, now
 from .scores import brier
 
 SAME = "same point"
+PEOPLE = 5  # quotas of fewer persons are told to nobody else
 
 
 def answer(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.Series:
-    """The row of `outlook` that may be shown as the answer: the model's total, or a baseline that was better in the past from
-    the same point of the quarter, in three quarters or more."""
+    """The row of `outlook` that may be shown as the answer: the model's total, or the baseline whose error was smallest
+    beside the model's on the same past quarters, three or more, from the same point of the quarter."""
     past = _same(accuracy)
-    is_tested = past["method"].isin([NAMES["model"], *outlook["part"]]) & (past["n"] >= FEW)
-    known = past[is_tested].dropna(subset="wape")
-    best = known.sort_values("wape", kind="stable")["method"].iloc[0] if len(known) else NAMES["model"]
-    part = "total" if best == NAMES["model"] else best
+    better = past[past["method"].isin(outlook["part"]) & (past["n"] >= FEW) & (past["skill"] < 0)].sort_values(
+        "skill", kind="stable"
+    )
+    part = better["method"].iloc[0] if len(better) else "total"
     return outlook[outlook["part"] == part].iloc[0]
 
 
@@ -60,9 +61,10 @@ def headline(
 
 
 def reached(snapshot: Snapshot, coverage: pd.DataFrame, *, level: float = 0.8, seed: int = 1, **what_if: float) -> float:
-    """Chance (0–1) to reach the target of `coverage`; NaN without one, or where deals are counted and not money."""
-    target = coverage["target"].iloc[0]
-    if pd.isna(target) or panel(snapshot).unit == "deals":
+    """Chance (0–1) to reach the target of `coverage`; NaN without one, where deals are counted and not money, and where the
+    target is the quota of fewer than five persons."""
+    target, n = coverage[["target", "n_quotas"]].iloc[0]
+    if pd.isna(target) or n < PEOPLE or panel(snapshot).unit == "deals":
         return np.nan
     return reach(snapshot, float(target), level=level, seed=seed, **what_if)
 
@@ -191,7 +193,12 @@ def _shortfall(snapshot: Snapshot) -> tuple[str, str, str] | None:
     if not {"amount", "close_date"} <= set(snapshot.tracked):
         return None
     row = coverage(snapshot).iloc[0]
-    if pd.isna(row["pipeline_coverage"]) or pd.isna(row["needed_low"]) or row["pipeline_coverage"] >= row["needed_low"]:
+    if (
+        row["n_quotas"] < PEOPLE
+        or pd.isna(row["pipeline_coverage"])
+        or pd.isna(row["needed_low"])
+        or row["pipeline_coverage"] >= row["needed_low"]
+    ):
         return None
     finding = f"Pipeline due covers {row['pipeline_coverage']:.1f} times what the target still needs"
     finding += f", past quarters needed {row['needed_coverage']:.1f}"

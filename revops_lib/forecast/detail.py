@@ -7,15 +7,15 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from .. import periods
+from .. import money, periods
 from ..snapshot import Snapshot
 from .movement import push_counts, target_cents
 from .outlook import tested
 from .panel import WEEKS, panel, start_of_week
-from .rolling import FIRST, fitted, look_at, looks, now
+from .rolling import can_learn, fitted, look_at, looks, now
 
 PEOPLE = 5  # sellers below which a team or region is shown with others only
-OF_PEOPLE = ("team", "role", "region", "owner_id")
+OF_PEOPLE = ("team", "role", "region")
 STALE = 2.0  # times the usual stay in the stage after which a deal is called stale
 
 
@@ -36,7 +36,9 @@ def groups(snapshot: Snapshot, *, by: str = "segment", level: float = 0.8, seed:
     of = of[of.index >= 0]
     open_of = of.reindex(paths.deals["deal"]).to_numpy()
     is_recent = deals["created_at"] >= pd.Timestamp(snapshot.as_of - dt.timedelta(days=365))
-    created_of = _assigned(paths.created, snapshot.members(deals, "segment")[is_recent], member[is_recent], seen.segments, seed)
+    is_recent = is_recent if is_recent.any() else is_recent | True
+    segment = snapshot.members(deals[["account_id"]], "segment")
+    created_of = _assigned(paths.created, segment[is_recent], member[is_recent], seen.segments, seed)
     won = seen.won_on(look.day)
     won = won[won["quarter"] == look.quarter.ordinal]
     rows = []
@@ -73,9 +75,10 @@ def deals(snapshot: Snapshot, *, seed: int = 1, level: float = 0.8) -> pd.DataFr
     amount = rows["weight"].to_numpy() * fit.odds.ratio
     ids = seen.ids[rows["deal"]]
     known = snapshot.opportunities.set_index("opportunity_id").reindex(ids)
+    asked = rows["weight"].to_numpy() if seen.unit == "deals" else money.to_float(known["amount"]).to_numpy()
     pushes = push_counts(snapshot).reindex(ids).fillna(0).astype(int) if "close_date" in snapshot.tracked else 0
     table = pd.DataFrame({
-        "opportunity_id": ids, "stage": known["stage"].to_numpy(), "amount": rows["weight"].to_numpy(), "chance": look.chance,
+        "opportunity_id": ids, "stage": known["stage"].to_numpy(), "amount": asked, "chance": look.chance,
         "expected": amount * look.chance, "swing": amount * np.sqrt(look.chance * (1 - look.chance)),
         "age": rows["age"].round().astype(int).to_numpy(), "in_stage": rows["in_stage"].round().astype(int).to_numpy(),
         "pushes": np.asarray(pushes), "close_date": known["close_date"].to_numpy(),
@@ -99,7 +102,7 @@ def course(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataF
     """
     seen, quarter = panel(snapshot), snapshot.quarter
     is_running = quarter == seen.running and seen.today >= periods.first_day(quarter)
-    if is_running and len(seen.before(quarter)) >= FIRST and len(seen.deals):
+    if is_running and can_learn(seen, quarter):
         days = [day for week in range(1, WEEKS + 1) if (day := start_of_week(quarter, week)) < seen.today]
         past = looks(snapshot, level, seed)
         views = [look_at(fitted(snapshot, quarter), day, past, level, seed) for day in days] + [now(snapshot, level, seed)[0]]
@@ -118,16 +121,15 @@ def course(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataF
 
 
 def _members(snapshot: Snapshot, deals: pd.DataFrame, by: str) -> pd.Series:
-    """The group of each deal; groups of few sellers stand together."""
+    """The group of each deal; teams, roles and regions of few sellers stand together."""
     member = snapshot.members(deals, by)
-    if by not in OF_PEOPLE or by == "owner_id":
+    if by not in OF_PEOPLE:
         return member
-    reps = snapshot.table("reps").sort_values("start_date", na_position="first").drop_duplicates("rep_id", keep="last")
-    reps = reps[reps["end_date"].isna() & (reps["role"] == "account_executive")]
-    sizes = reps.groupby(by)["rep_id"].nunique().reindex(member.unique(), fill_value=0).sort_values(kind="stable")
-    few = sizes.index[sizes < PEOPLE]
+    is_current = (deals["status"] == "open") | (deals["created_at"] >= pd.Timestamp(snapshot.as_of - dt.timedelta(days=365)))
+    sellers = deals["owner_id"].where(is_current).groupby(member).nunique().sort_values(kind="stable")
+    few = sellers.index[sellers < PEOPLE]
     if len(few) == 1:  # alone under the name of the others it would still be known
-        few = sizes.index[:2]
+        few = sellers.index[:2]
     return member.mask(member.isin(few), "(others)")
 
 

@@ -153,7 +153,7 @@ def moves(panel: Panel, rows: pd.DataFrame, day: dt.date) -> pd.DataFrame:
     """Those of `rows` of the panel whose next week was over on `day`, with `to`: the stage at the next origin, the
     number of stages when won, −1 when lost. What is open on `day` itself says nothing yet."""
     rows = rows[rows["next_day"] <= pd.Timestamp(day)]
-    is_last = rows["last_day"].where(rows["last_day"] <= pd.Timestamp(day), rows["day"]) == rows["day"]
+    is_last = rows.groupby("deal")["day"].transform("max") == rows["day"]  # who is seen again later was lost and taken up again
     won = (rows["next_stage"] < 0) & is_last & (panel.outcome(day)[0][rows["deal"]] >= 0)
     return rows.assign(to=np.where(won, len(panel.stages), rows["next_stage"]))
 

@@ -35,7 +35,7 @@ def from_yields(panel: Panel, quarter: pd.Period, day: dt.date, created: float) 
         got += np.bincount(stage, np.where(won_in[deal] == past.ordinal, brought[deal], 0.0), len(got))
     if not asked.sum() > 0:
         return np.nan
-    trust = asked.sum() / len(asked) / 4
+    trust = asked.sum() / np.count_nonzero(asked) / 4
     share = (got + trust * got.sum() / asked.sum()) / (asked + trust)
     now = panel.open_on(day)
     return panel.result(quarter, day) + float(share[now["stage"]] @ now["weight"].to_numpy()) + created

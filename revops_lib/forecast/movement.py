@@ -14,7 +14,7 @@ import pandas as pd
 from .. import money, periods, statistics
 from ..errors import DataRefused, UsageError
 from ..snapshot import Snapshot
-from .points import target_quarter
+from .points import running_quarter, target_quarter
 
 PAST = 8  # complete past quarters that needed coverage is learned from
 FEW = 3  # past quarters below which their spread is not shown
@@ -172,15 +172,15 @@ def push_counts(snapshot: Snapshot, *, across_quarters: bool = True) -> pd.Serie
 def coverage(snapshot: Snapshot, *, level: float = 0.8) -> pd.DataFrame:
     """Whether the pipeline due in the target quarter covers what is left of its target, one row.
 
-    Columns: quarter, target (bookings quotas of account executives, as known; missing without any), won (in the quarter, to
-    date), remaining (target − won), due (open deals due in the quarter, as in `movement`), all exact; n_due, n_unpriced (of
-    them without an amount: no money); pipeline_coverage = due ÷ remaining; needed_coverage = 1 ÷ the share of the due
-    pipeline (by amount) that a past quarter won by its end from the same point, the median of the last eight complete
+    Columns: quarter, target (bookings quotas of account executives, as known; missing without any), n_quotas, won (in the
+    quarter, to date), remaining (target − won), due (open deals due in the quarter, as in `movement`), all exact; n_due,
+    n_unpriced (of them without an amount: no money); pipeline_coverage = due ÷ remaining; needed_coverage = 1 ÷ the share of
+    the due pipeline (by amount) that a past quarter won by its end from the same point, the median of the last eight complete
     quarters, needed_low and needed_high where the middle `level` of them lie; n_past, level, unit. Wins from deals that were
     not due then are in no share, so the needed coverage is on the safe side. pipeline_coverage is missing when the target is
-    not known, zero or met; needed_coverage when there is no past quarter or it won nothing (no coverage would do).
-    Raises NoHistory when close dates or amounts of open deals are not known on `as_of`, DataRefused when no open deal has a
-    close date or quotas are in another currency.
+    not known, zero or met; needed_coverage when there is no past quarter or it won nothing (no coverage would do). Raises
+    NoHistory when close dates or amounts of open deals are not known on `as_of`, DataRefused when no open deal has a close
+    date or quotas are in another currency.
     """
     quarter = target_quarter(snapshot)
     snapshot.require_one_currency()
@@ -207,6 +207,7 @@ def coverage(snapshot: Snapshot, *, level: float = 0.8) -> pd.DataFrame:
     is_left = exact["remaining"].fillna(0) > 0
     table = table.assign(
         **{name: money.from_cents(cents) for name, cents in exact.items()},
+        n_quotas=len(_quotas(snapshot, quarter)),
         n_due=len(due),
         n_unpriced=int(due["amount"].isna().sum()),
         pipeline_coverage=(exact["due"] / exact["remaining"].where(is_left)).astype("float64"),
@@ -217,7 +218,7 @@ def coverage(snapshot: Snapshot, *, level: float = 0.8) -> pd.DataFrame:
         level=level,
         unit=snapshot.currency,
     )
-    head = ["quarter", "target", "won", "remaining", "due", "n_due", "n_unpriced"]
+    head = ["quarter", "target", "n_quotas", "won", "remaining", "due", "n_due", "n_unpriced"]
     return table[head + [name for name in table if name not in head]]
 
 
@@ -254,7 +255,7 @@ def coverage_headline(coverage: pd.DataFrame) -> str:
 
 def _yields(snapshot: Snapshot, quarter: pd.Period) -> list[float]:
     """Share of the pipeline due (by amount) that each of the last complete quarters won by its end, from the same point."""
-    following = periods.quarter_of(snapshot.as_of + dt.timedelta(days=1), snapshot.fiscal_year_end)
+    following = running_quarter(snapshot)
     complete = snapshot.first_complete_quarter
     past = [q for q in (following - back for back in range(PAST, 0, -1)) if complete is not None and q >= complete]
     if not past:
@@ -290,7 +291,13 @@ def _won(deals: pd.DataFrame, quarter: pd.Period) -> pd.DataFrame:
 
 
 def target_cents(snapshot: Snapshot, quarter: pd.Period) -> int | None:
-    """Quotas of account executives for bookings of the quarter in cents; None without any."""
+    """What account executives shall book in the quarter, in cents; None without a quota."""
+    cents = _quotas(snapshot, quarter)
+    return int(cents.sum()) if len(cents) else None
+
+
+def _quotas(snapshot: Snapshot, quarter: pd.Period) -> pd.Series:
+    """Quotas of account executives for bookings of the quarter, in cents."""
     reps = snapshot.table("reps").sort_values("start_date", na_position="first")
     reps = reps[reps["start_date"].isna() | (reps["start_date"] <= quarter.end_time)].drop_duplicates("rep_id", keep="last")
     sellers = reps.loc[reps["role"] == "account_executive", "rep_id"]
@@ -303,5 +310,4 @@ def target_cents(snapshot: Snapshot, quarter: pd.Period) -> int | None:
             f"data {snapshot.data}, table quotas",
             "state quotas in the currency of the deals",
         )
-    cents = money.to_cents(quotas["amount"]).dropna()
-    return int(cents.sum()) if len(cents) else None
+    return money.to_cents(quotas["amount"]).dropna()

@@ -16,11 +16,13 @@ import pandas as pd
 
 from .. import money, periods
 from ..snapshot import Snapshot
+from .points import running_quarter
 
 WEEKS = 13  # the last one lasts until the quarter's end
 ORIGINS = (1, 4, 8, 12)  # weeks at whose start past quarters are forecast, to measure the methods
 LEARNED = 16  # quarters a method learns from
-KEPT = 40  # past quarters looked at: the measured ones and those they learn from
+KEPT = 40  # past quarters looked at; a past look is what was said then while a company has no more than these
+UNLISTED = "(not listed)"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Panel:
     days_left, deal, owner, segment, stage, category (codes), weight (amount, or 1 per deal), age, in_stage (days), pushes, due
     (whether the close date lies in or before the quarter).
     `wins`: one row per day asked and win known then: day, deal, closed (date), quarter (ordinal of the close date), weight,
-    created, owner, segment."""
+    created, owner, segment. A win without close date is in quarter 0."""
 
     unit: str
     running: pd.Period  # the quarter that is open on `today`
@@ -142,8 +144,8 @@ def _coded(snapshot: Snapshot, seen: pd.DataFrame, won: pd.DataFrame, place: pd.
            running: pd.Period) -> Panel:  # fmt: skip
     """The panel of what was seen: names as codes, instants as days, money as numbers."""
     listed = snapshot.table("stages").sort_values("position").set_index("stage")
-    stages = listed.index[listed["status"] == "open"].tolist() if "stage" in snapshot.tracked else [""]
-    stages = [*sorted(set(seen["stage"].dropna()) - set(stages)), *stages] if "stage" in snapshot.tracked else stages
+    # A stage that is missing or not listed has a place of its own at the beginning: nothing says that it is any further.
+    stages = [UNLISTED, *listed.index[listed["status"] == "open"]] if "stage" in snapshot.tracked else [""]
     categories = sorted(set(seen["forecast_category"].dropna())) if "forecast_category" in snapshot.tracked else []
     segment = snapshot.members(pd.concat([seen[["account_id"]], won[["account_id"]]], ignore_index=True), "segment")
     segments, ids = sorted(set(segment)), pd.Index(pd.concat([seen["opportunity_id"], won["opportunity_id"]]).unique())
@@ -156,7 +158,6 @@ def _coded(snapshot: Snapshot, seen: pd.DataFrame, won: pd.DataFrame, place: pd.
         "day": seen["day"], "quarter": quarter, "season": quarter % 4, "week": seen["day"].map(place["week"]),
         "is_weekly": seen["day"].map(place["is_weekly"]), "days_left": (end - seen["day"]).dt.days,
         "deal": ids.get_indexer(seen["opportunity_id"]), "owner": seen["owner_id"], "segment": code[: len(seen)],
-        # A stage that is missing or not in the list stands at the beginning: nothing says that it is any further.
         "stage": np.maximum(pd.Index(stages).get_indexer(seen["stage"]), 0) if len(stages) > 1 else 0,
         "category": pd.Index(categories).get_indexer(seen["forecast_category"]) if categories else -1,
         "weight": weight[0], "age": _days(seen["day"], seen["created_at"]),
@@ -167,17 +168,12 @@ def _coded(snapshot: Snapshot, seen: pd.DataFrame, won: pd.DataFrame, place: pd.
     closed = won["close_date"]
     wins = pd.DataFrame({
         "day": won["day"], "deal": ids.get_indexer(won["opportunity_id"]), "closed": closed,
-        "quarter": closed.dt.to_period(running.freqstr).astype("int64"), "weight": weight[1], "created": won["created_at"],
-        "owner": won["owner_id"], "segment": code[len(seen) :],
+        "quarter": closed.dt.to_period(running.freqstr).astype("int64").where(closed.notna(), 0),
+        "weight": weight[1], "created": won["created_at"], "owner": won["owner_id"], "segment": code[len(seen) :],
     })  # fmt: skip
     probability = listed["probability"].reindex(stages).astype("float64").to_numpy()
     return Panel(unit, running, snapshot.as_of, quarters, ids, stages, segments, categories, deals, wins,
                  _moved(deals[deals["is_weekly"]], place.index[place["is_weekly"]]), probability)  # fmt: skip
-
-
-def running_quarter(snapshot: Snapshot) -> pd.Period:
-    """The quarter of the day after `as_of`: the one that is still open."""
-    return periods.quarter_of(snapshot.as_of + dt.timedelta(days=1), snapshot.fiscal_year_end)
 
 
 def _dates(days: pd.DatetimeIndex) -> list[dt.date]:
@@ -185,8 +181,8 @@ def _dates(days: pd.DatetimeIndex) -> list[dt.date]:
 
 
 def _moved(deals: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
-    """The weekly rows of `deals` and what became of them: next_day, next_stage (−1: not open then), last_day (the latest
-    origin at which the deal was open), is_new (not open at the origin before)."""
+    """The weekly rows of `deals` and what became of them: next_day, next_stage (−1: not open then), is_new (not open at the
+    origin before)."""
     at = days.get_indexer(deals["day"])
     key = deals["deal"].to_numpy() * len(days) * 2 + at
     stage = pd.Series(deals["stage"].to_numpy(), index=key)
@@ -194,7 +190,6 @@ def _moved(deals: pd.DataFrame, days: pd.DatetimeIndex) -> pd.DataFrame:
     return deals.assign(
         next_day=pd.Series(days[np.minimum(at + 1, len(days) - 1)], index=deals.index).where(at + 1 < len(days)),
         next_stage=np.where(np.isnan(following), -1, following).astype(int),
-        last_day=deals.groupby("deal")["day"].transform("max"),
         is_new=~np.isin(key - 1, key) & (at > 0),
     )
 

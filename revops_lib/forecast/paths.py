@@ -76,7 +76,7 @@ def simulate(
         won = (lower <= luck) & (luck < in_time)
         counts = random.poisson(chance[:, n:] * flow * what_if.new_pipeline * surprise)
         created = _drawn(counts, new.segment, inflow.amounts, random)
-        so_far = 0.0 if index else panel.result(quarter, day)
+        so_far = panel.result(quarter + index, day)
         found.append(Paths(deals, chances[index, :n, len(NODES) // 2], so_far, won * price * noise, created))
         lower = in_time
     return found

@@ -31,7 +31,8 @@ EQUAL = 6.0  # quarters' worth of trust in equal weights
 OTHER_WEEKS = 0.25  # what an error in another week of the quarter counts
 FIRST = 2  # complete quarters that must lie before a forecast
 REMEMBERED = 16  # past quarters whose errors count
-AHEAD = 12  # past quarters forecast before they ran
+LARGEST_SCALE = 5.0  # at most so much larger may the methods together make what is still to come on the paths
+NARROW = 0.01  # share of a forecast that half of its interval is at least taken for when its miss is measured
 ENOUGH = 8  # measured quarters below which an interval is called not yet calibrated
 METHODS = ("odds", "paths", "yields", "submitted", "series")
 BASELINES = ("stage_weighted", "last_quarter", "seasonal_naive")
@@ -52,7 +53,6 @@ class Look:
     value: float
     totals: np.ndarray = field(repr=False)  # one per path, scaled
     stretch: float  # how much wider than the paths the interval has to be
-    n_calibrated: int  # past quarters behind `stretch`
     chance: np.ndarray = field(repr=False)  # of each open deal
 
     @cached_property
@@ -94,11 +94,11 @@ class Fit:
 @lru_cache(maxsize=4)
 def looks(snapshot: Snapshot, level: float, seed: int, ahead: int = 0) -> list[Look]:
     """Past quarters that could be forecast, each at the start of weeks 1, 4, 8 and 12 and on the day that corresponds to the
-    snapshot's. `ahead` quarters before they run: on that day only, and the latest ones only."""
+    snapshot's. `ahead` quarters before they run: on that day only."""
     seen = panel(snapshot)
     found: list[Look] = []
-    for quarter in seen.quarters[-AHEAD - ahead : -ahead] if ahead else seen.quarters:
-        if len(seen.before(quarter)) >= FIRST and len(seen.deals):
+    for quarter in seen.quarters[: len(seen.quarters) - ahead]:
+        if can_learn(seen, quarter):
             same = _same_point(seen, quarter)
             days = {seen.origin(quarter, week) for week in ORIGINS} if not ahead else set()
             found += [_look(fitted(snapshot, quarter), day, found, level, seed, ahead=ahead, is_same_point=day == same)[0]
@@ -106,24 +106,35 @@ def looks(snapshot: Snapshot, level: float, seed: int, ahead: int = 0) -> list[L
     return found
 
 
-@lru_cache(maxsize=8)
 def now(
     snapshot: Snapshot, level: float, seed: int, what_if: WhatIf = AS_IT_IS, ahead: int | None = None
 ) -> tuple[Look, list[Paths]]:
     """The target (or the quarter `ahead` of the running one) on the snapshot's day, and the paths until its end. DataRefused
     when no past quarter is complete enough to learn from."""
     seen = panel(snapshot)
-    if len(seen.before(seen.running)) < FIRST or seen.deals.empty:
+    if not can_learn(seen, seen.running):
         raise DataRefused(
             "fewer than two complete past quarters to learn from",
             f"data {snapshot.data}, as of {snapshot.as_of}",
             "import an export that reaches further back",
         )
     ahead = target_quarter(snapshot).ordinal - seen.running.ordinal if ahead is None else ahead
+    return _now(snapshot, level, seed, what_if, ahead)
+
+
+@lru_cache(maxsize=8)
+def _now(snapshot: Snapshot, level: float, seed: int, what_if: WhatIf, ahead: int) -> tuple[Look, list[Paths]]:
+    seen = panel(snapshot)
     if what_if != AS_IT_IS:
-        return _supposed(snapshot, *now(snapshot, level, seed, ahead=ahead), what_if, seed)
+        return _supposed(snapshot, *_now(snapshot, level, seed, AS_IT_IS, ahead), what_if, seed)
     past = looks(snapshot, level, seed, ahead)
     return _look(fitted(snapshot, seen.running), seen.today, past, level, seed, ahead=ahead)
+
+
+def can_learn(seen: Panel, quarter: pd.Period) -> bool:
+    """Whether enough quarters lie before, and some deal was seen open in one of them and was followed for a week."""
+    past = seen.before(quarter)
+    return len(past) >= FIRST and any(len(seen.moved_in(q)) for q in past[:-1])
 
 
 def _supposed(snapshot: Snapshot, look: Look, paths: list[Paths], what_if: WhatIf, seed: int) -> tuple[Look, list[Paths]]:
@@ -167,13 +178,13 @@ def _look(
     weights = _weights(known, said, target, week)
     mean = max(sum(weights[name] * said[name] for name in weights), paths.won_to_date)
     rest = paths.total.mean() - paths.won_to_date
-    scale = (mean - paths.won_to_date) / rest if rest > 0 else 1.0
+    # Where paths see next to nothing a factor would blow up the few that do: what is left is then little anyway.
+    scale = min((mean - paths.won_to_date) / rest, LARGEST_SCALE) if rest > 0 else 1.0
     totals = paths.won_to_date + (paths.total - paths.won_to_date) * scale
     return Look(
         quarter=target, week=week, day=day, is_same_point=is_same_point, won_to_date=paths.won_to_date, said=said,
         weights=weights, scale=scale, value=float(np.median(totals)), totals=totals,
         stretch=_stretch(known, week, level, len(fit.panel.before(fit.quarter))),
-        n_calibrated=len({look.quarter for look, _ in known}),
         chance=paths.chance if ahead else _pooled(chance, paths.chance),
     ), simulated  # fmt: skip
 
@@ -245,7 +256,8 @@ def _stretch(known: list[tuple[Look, float]], week: int, level: float, n_learned
     for look, actual in known:
         low, high = look.raw(level)
         side = high - look.value if actual > look.value else look.value - low
-        misses += [abs(actual - look.value) / max(side, 1e-9)] * (2 if look.week == week else 1)
+        if look.value > 0:
+            misses += [abs(actual - look.value) / max(side, NARROW * look.value)] * (2 if look.week == week else 1)
     found = float(np.sort(misses)[min(int(np.ceil((len(misses) + 1) * level)), len(misses)) - 1]) if misses else 1.0
     if len({look.quarter for look, _ in known}) >= ENOUGH:
         return found

@@ -10,10 +10,9 @@ from ..snapshot import Snapshot
 from .odds import is_won
 from .outlook import NAMES, tested
 from .panel import ORIGINS, panel
-from .rolling import BASELINES
+from .rolling import BASELINES, METHODS
 from .submitted import LAYERS, biases, submissions
 
-METHODS = ("odds", "paths", "yields", "submitted", "series")
 LAYER_NAMES = ("reps", "managers")
 
 

@@ -34,8 +34,6 @@ class Submission:
 def submissions(snapshot: Snapshot) -> list[Submission]:
     """All submissions known, the oldest first; who submits several times on one day counts with the last one."""
     rows = snapshot.table("forecast_submissions")
-    people = snapshot.table("reps").dropna(subset="manager_id").drop_duplicates(["rep_id", "manager_id"])
-    team = people.groupby("manager_id")["rep_id"].agg(frozenset).to_dict()
     choice = {name: place for place, name in enumerate(FIRST_CHOICE)}
     rows = rows.assign(
         day=periods.local_day(rows["submitted_at"], snapshot.timezone), value=money.to_float(rows["amount"]),
@@ -45,12 +43,28 @@ def submissions(snapshot: Snapshot) -> list[Submission]:
     rows = rows.sort_values(["choice", "submitted_at"], ascending=[False, True], kind="stable")
     rows = rows.drop_duplicates(["ordinal", "day", "rep_id"], keep="last").sort_values("submitted_at", kind="stable")
     found = []
+    teams = _Teams(snapshot)
     for person, quarter, day, value in rows[["rep_id", "ordinal", "day", "value"]].itertuples(index=False):
-        owners = team.get(person, frozenset([person]))
-        if not any(name in team for name in owners - {person}):
-            layer = LAYERS[person in team]
+        team = teams.of(person, day)
+        if not any(teams.of(name, day) for name in team):
+            layer, owners = ("manager", team) if team else ("rep", frozenset([person]))
             found.append(Submission(layer, person, quarter, day.date(), float(value), owners))
     return found
+
+
+class _Teams:
+    """Who reported to whom on a day, by the assignments in force then."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        reps = snapshot.table("reps").dropna(subset="manager_id")
+        self._by_manager = dict(iter(reps.groupby("manager_id")[["rep_id", "start_date", "end_date"]]))
+
+    def of(self, person: str, day: pd.Timestamp) -> frozenset[str]:
+        rows = self._by_manager.get(person)
+        if rows is None:
+            return frozenset()
+        begun = rows["start_date"].isna() | (rows["start_date"] <= day)
+        return frozenset(rows.loc[begun & (rows["end_date"].isna() | (rows["end_date"] >= day)), "rep_id"])
 
 
 def biases(panel: Panel, told: list[Submission], quarter: pd.Period) -> pd.DataFrame:
@@ -62,15 +76,13 @@ def biases(panel: Panel, told: list[Submission], quarter: pd.Period) -> pd.DataF
     won = panel.won_on(panel.fitted_on(quarter)) if panel.unit != "deals" else panel.wins.iloc[:0]
     by_owner = _by_owner(won)
     known = {q.ordinal: q for q in panel.before(quarter)}
-    sums: dict[tuple[str, int, dt.date], list[float]] = {}
+    sums: dict[tuple[str, int, dt.date], tuple[float, float]] = {}
     for one in told:
         if one.quarter in known:
-            said, come = sums.setdefault((one.layer, one.quarter, one.day - dt.timedelta(days=one.day.weekday())), [0.0, 0.0])
+            key = (one.layer, one.quarter, _round(one.day))
+            said, come = sums.get(key, (0.0, 0.0))
             closed, later = _closed(by_owner, one)
-            sums[one.layer, one.quarter, one.day - dt.timedelta(days=one.day.weekday())] = [
-                said + one.amount - closed,
-                come + later,
-            ]
+            sums[key] = (said + one.amount - closed, come + later)
     rows = [
         (layer, q, bucket(known[q], week), np.log(said / come))
         for (layer, q, week), (said, come) in sums.items()
@@ -94,7 +106,7 @@ def from_submitted(
     last = max(one.day for one in mine.values())
     # Of people who submit, closed is what was closed when they did; what they won since is part of what they promised.
     since = sum(_closed(by_owner, one)[1] for one in mine.values())
-    bias = expected_bias(past, layer, bucket(quarter, last)) if corrected else 0.0
+    bias = expected_bias(past, layer, bucket(quarter, _round(last))) if corrected else 0.0
     return max(panel.result(quarter, day) - since + beyond * float(np.exp(-bias)), panel.result(quarter, day))
 
 
@@ -127,6 +139,11 @@ def expected_bias(past: pd.DataFrame, layer: str, week: int) -> float:
 
 
 def bucket(quarter: pd.Period, day: dt.date) -> int:
-    """The week among 1, 4, 8 and 12 whose start is nearest to the day."""
-    gone = ((day - periods.first_day(quarter)).days + 1) / 7 + 1
-    return min(ORIGINS, key=lambda week: abs(week - gone))
+    """The week among 1, 4, 8 and 12 whose first day is nearest to the day."""
+    week = (day - periods.first_day(quarter)).days / 7 + 1
+    return min(ORIGINS, key=lambda each: abs(each - week))
+
+
+def _round(day: dt.date) -> dt.date:
+    """The Monday that stands for all days of its week."""
+    return day - dt.timedelta(days=day.weekday())
