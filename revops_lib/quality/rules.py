@@ -31,7 +31,7 @@ _TOLD: dict[tuple[str, str], dict[str, tuple[str, str]]] = {
         "amount missing on a won deal": ("A win that adds nothing to what was sold.", "Enter the amount of the contract."),
         "amount without currency": ("It is left out of every sum.", "Export the currency, or name it in the mapping."),
         "close date missing on an open deal": (
-            "The deal is in no quarter's forecast.", "Ask for an expected close date."),
+            "The forecast takes the deal as due later.", "Ask for an expected close date."),
         "close date missing on a closed deal": ("The deal is won or lost in no quarter.", "Export the day it closed."),
         "reason missing on a lost deal": ("Nobody learns from the loss.", "Require the reason when a deal is lost."),
         "no stage history": (
