@@ -16,11 +16,11 @@ NOISE = dict(zip(ORIGIN_WEEKS, (0.16, 0.13, 0.10, 0.05), strict=True))  # shared
 REP_NOISE = 0.12  # each rep's own, mean 1
 MANAGERS_REMOVE = 0.5  # share of the reps' bias that a manager takes out
 MANAGER_NOISE = 0.06  # each manager's own, mean 1
-AFTER_SIX, MANAGERS_AFTER_SIX = 900, 3_300  # seconds after 06:00 UTC of the first one
+LATEST, MANAGERS_AFTER = 2_400, 3_000  # seconds after 17:00 UTC: reps until then, their managers from then on
 
 
 def submissions(world: World, staff: Staff, outlooks: list[Outlook]) -> pd.DataFrame:
-    """Both layers at the start of weeks 1, 4, 8 and 12: adding all rows up counts every deal twice."""
+    """Both layers on the evening before weeks 1, 4, 8 and 12 begin: adding all rows up counts every deal twice."""
     rng, managers_rng = world.dice.rng("submissions"), world.dice.rng("manager submissions")
     frames = []
     for view in outlooks:
@@ -39,10 +39,10 @@ def _reps(world: World, staff: Staff, view: Outlook, week: int, rng: np.random.G
     """What each active account executive expects: closed so far, plus the rest seen through planted bias."""
     shared = BIAS[week] + NOISE[week] * rng.standard_normal()
     own = REP_NOISE * rng.standard_normal(len(staff.ids)) - REP_NOISE**2 / 2
-    seconds = rng.integers(0, 2_400, len(staff.ids))
-    reps = np.flatnonzero(staff.load[view.step] > 0)
+    seconds = rng.integers(0, LATEST, len(staff.ids))
+    reps = np.flatnonzero((staff.load[view.step] > 0) & (staff.load[max(view.step - 1, 0)] > 0))
     amount = view.closed[reps] + view.to_come[reps] * np.exp(shared + own[reps])
-    return _rows(world, view, reps, amount, AFTER_SIX + seconds[reps])
+    return _rows(world, view, reps, amount, seconds[reps])
 
 
 def _managers(world: World, staff: Staff, view: Outlook, week: int, reps: pd.DataFrame,
@@ -50,17 +50,17 @@ def _managers(world: World, staff: Staff, view: Outlook, week: int, reps: pd.Dat
     """What each manager expects: the sum of the team's numbers, with a part of their bias taken out of what is to come."""
     own = MANAGER_NOISE * rng.standard_normal(len(staff.ids)) - MANAGER_NOISE**2 / 2
     seconds = rng.integers(0, 300, len(staff.ids))
-    team = staff.team[view.step]
+    team = staff.team[max(view.step - 1, 0)]
     managers = np.flatnonzero((staff.role == "manager") & (team >= 0))
     people, n_teams = reps["person"].to_numpy(), team.max() + 1
     closed = np.bincount(team[people], view.closed[people], n_teams)[team[managers]]
     submitted = np.bincount(team[people], reps["cents"] / 100, n_teams)[team[managers]]
     amount = closed + (submitted - closed) * np.exp(own[managers] - MANAGERS_REMOVE * BIAS[week])
-    return _rows(world, view, managers, amount, MANAGERS_AFTER_SIX + seconds[managers])
+    return _rows(world, view, managers, amount, MANAGERS_AFTER + seconds[managers])
 
 
 def _rows(world: World, view: Outlook, people: np.ndarray, amount: np.ndarray, seconds: np.ndarray) -> pd.DataFrame:
-    """The submissions of a morning, the step's first working day."""
-    morning = world.calendar.workdays[view.step, 0] * 86_400 + 6 * 3_600
+    """The submissions of the evening before the step begins: they know what the oracle knows."""
+    evening = (world.calendar.start[view.step] - 1) * 86_400 + 17 * 3_600
     cents = np.round(amount * 100).astype(np.int64)
-    return pd.DataFrame({"person": people, "cents": cents, "second": morning + seconds})
+    return pd.DataFrame({"person": people, "cents": cents, "second": evening + seconds})
