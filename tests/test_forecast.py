@@ -127,11 +127,9 @@ def test_a_better_baseline_becomes_the_answer_and_the_sentence_says_so(outlook, 
     assert forecast.answer(frame, accuracy)["part"] == "total"
     said = forecast.headline(frame, accuracy)
     assert "expected, between" in said and "such intervals held in" in said and "past error" in said
-    same = accuracy["at"] == "same point"
+    model, naive = ((accuracy["at"] == "same point") & (accuracy["method"] == name) for name in ("Model", "Last quarter again"))
     lost = accuracy.assign(
-        wape=accuracy["wape"]
-        .mask(same & (accuracy["method"] == "Last quarter again"), 0.05)
-        .mask(same & (accuracy["method"] == "Model"), 0.31)
+        wape=accuracy["wape"].mask(naive, 0.05).mask(model, 0.31), skill=accuracy["skill"].mask(naive, 1 - 0.31 / 0.05)
     )
     assert forecast.answer(frame, lost)["part"] == "Last quarter again"
     said = forecast.headline(frame, lost)

@@ -132,7 +132,7 @@ def look(quarter, week):
     totals = np.concatenate([np.full(150, 90.0), np.full(701, 100.0), np.full(150, 110.0)])
     return rolling.Look(
         quarter=pd.Period(ordinal=200 + quarter, freq="Q-DEC"), week=week, day=dt.date(2026, 1, 1), is_same_point=True,
-        won_to_date=0.0, said={}, weights={}, scale=1.0, value=100.0, totals=totals, stretch=1.0, n_calibrated=0,
+        won_to_date=0.0, said={}, weights={}, scale=1.0, value=100.0, totals=totals, stretch=1.0,
         chance=np.zeros(0),
     )  # fmt: skip
 

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 def frames():
     """A company of about ten wins a quarter that began to record in March 2023."""
     made, _ = sample.generate(622, 0.3, oracle_paths=0)
+    told = made["forecast_submissions"]
+    made["forecast_submissions"] = told[told["submitted_at"] >= SINCE]
     return keep(made, made["opportunities"].loc[made["opportunities"]["created_at"] >= SINCE, "opportunity_id"])
 
 

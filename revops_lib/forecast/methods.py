@@ -10,22 +10,21 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 
-from .. import periods
 from .odds import Odds
 from .panel import WEEKS, Panel, start_of_week
 
-DECAY = 0.93  # weight of a quarter relative to the one after it
 YIELDED = 8  # quarters whose yield is averaged
 
 
 def from_odds(panel: Panel, odds: Odds, chance: np.ndarray, quarter: pd.Period, day: dt.date, created: float) -> float:
-    """Won to date, the chance of every open deal times what it would bring, and what deals yet to be created usually bring."""
+    """Won to date, the chance of every open deal times what it would bring, and what deals yet to be
+    created bring on the paths."""
     return panel.result(quarter, day) + odds.ratio * float(chance @ panel.open_on(day)["weight"].to_numpy()) + created
 
 
 def from_yields(panel: Panel, quarter: pd.Period, day: dt.date, created: float) -> float:
     """Won to date, the open amount of each stage times the share of it that past quarters won from the same week, and what
-    deals yet to be created usually bring. A stage with little behind it leans on the yield of all."""
+    deals yet to be created bring on the paths. A stage with little behind it leans on the yield of all."""
     won_in, brought = panel.outcome(panel.fitted_on(quarter))
     asked, got = np.zeros(len(panel.stages)), np.zeros(len(panel.stages))
     for past in panel.before(quarter)[-YIELDED:]:
@@ -39,24 +38,6 @@ def from_yields(panel: Panel, quarter: pd.Period, day: dt.date, created: float) 
     share = (got + trust * got.sum() / asked.sum()) / (asked + trust)
     now = panel.open_on(day)
     return panel.result(quarter, day) + float(share[now["stage"]] @ now["weight"].to_numpy()) + created
-
-
-def yet_to_be_created(panel: Panel, quarter: pd.Period, day: dt.date) -> float:
-    """What deals created after `day` will bring: its past ratio to the average quarter before, times the average quarter
-    now."""
-    fitted, past = panel.fitted_on(quarter), panel.before(quarter)
-    won = panel.won_on(fitted)
-    of, created, weight = (won[name].to_numpy() for name in ("quarter", "created", "weight"))
-    gone = day - periods.first_day(quarter) + dt.timedelta(days=1)
-    results = {q: panel.result(q, fitted) for q in past}
-    ratios, weights = [], []
-    for index, q in enumerate(past):
-        base = [results[earlier] for earlier in past[max(index - 4, 0) : index]] or [results[q]]
-        if index >= len(past) - YIELDED and sum(base) > 0:
-            later = (of == q.ordinal) & (created >= np.datetime64(periods.first_day(q) + gone))
-            ratios.append(float(weight[later].sum()) / np.mean(base))
-            weights.append(DECAY ** (quarter.ordinal - q.ordinal))
-    return float(np.average(ratios, weights=weights) * np.mean([results[q] for q in past[-4:]])) if ratios else 0.0
 
 
 def stage_weighted(panel: Panel, quarter: pd.Period, day: dt.date) -> float:

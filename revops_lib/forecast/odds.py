@@ -12,7 +12,7 @@ from .ridge import Ridge
 
 DECAY = 0.95  # weight of a quarter relative to the one after it
 FEW = 5  # wins below which amounts are taken as they stand
-PENALTY = 8.0  # 1 / variance of the prior on a coefficient
+PENALTY = 40.0  # 1 / variance of the prior on a coefficient
 
 
 class Odds:

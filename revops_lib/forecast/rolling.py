@@ -172,7 +172,7 @@ def _look(
     simulated = _simulated(fit, day, seed, ahead)
     paths = simulated[-1]
     chance = fit.odds.chance(paths.deals)
-    said = _said(fit, day, ahead, float(paths.total.mean()), chance)
+    said = _said(fit, day, ahead, paths, chance)
     week = bucket(fit.quarter, day + dt.timedelta(days=1))
     known = _known(fit, past)
     weights = _weights(known, said, target, week)
@@ -189,7 +189,7 @@ def _look(
     ), simulated  # fmt: skip
 
 
-def _said(fit: Fit, day: dt.date, ahead: int, paths: float, chance: np.ndarray) -> dict[str, float]:
+def _said(fit: Fit, day: dt.date, ahead: int, paths: Paths, chance: np.ndarray) -> dict[str, float]:
     """What each method, baseline and layer of people says of the target; NaN where it says nothing."""
     seen, quarter, target = fit.panel, fit.quarter, fit.quarter + ahead
     naive = {
@@ -200,12 +200,12 @@ def _said(fit: Fit, day: dt.date, ahead: int, paths: float, chance: np.ndarray) 
         results = pd.Series([seen.result(q, seen.fitted_on(quarter)) for q in seen.before(quarter)])
         series = project(results, horizon=ahead + 1, season=4, calibrate=False)["value"].iloc[-1]
         nothing = dict.fromkeys(("odds", "yields", "submitted", "stage_weighted", "reps", "managers"), np.nan)
-        return {"paths": paths, "series": float(series), **naive, **nothing}
-    created = methods.yet_to_be_created(seen, quarter, day)
+        return {"paths": float(paths.total.mean()), "series": float(series), **naive, **nothing}
+    created = float(paths.new.mean())  # of deals that do not exist yet only the paths know
     told = seen, fit.told, fit.bias, target, day
     return {
         "odds": methods.from_odds(seen, fit.odds, chance, quarter, day, created),
-        "paths": paths,
+        "paths": float(paths.total.mean()),
         "yields": methods.from_yields(seen, quarter, day, created),
         "submitted": from_submitted(*told),
         "series": np.nan,

@@ -11,7 +11,7 @@ from .odds import is_won
 from .outlook import NAMES, tested
 from .panel import ORIGINS, panel
 from .rolling import BASELINES, METHODS
-from .submitted import LAYERS, biases, submissions
+from .submitted import LAYERS, biases, log_bias, submissions
 
 LAYER_NAMES = ("reps", "managers")
 
@@ -95,16 +95,19 @@ def added(backtest: pd.DataFrame) -> pd.DataFrame:
 
 def submission_bias(snapshot: Snapshot) -> pd.DataFrame:
     """How far submitted forecasts lie above what comes beyond the closed, one row per layer (rep, manager) and week: layer,
-    week, value (log; 0.1 is about 10 % too much), low, high (90 %, by the spread between rounds), n (rounds). Empty without
+    week, value (log; 0.1 is about 10 % too much), low, high (90 %, jackknife over the rounds), n (rounds). Empty without
     submissions."""
     seen = panel(snapshot)
     past = biases(seen, submissions(snapshot), seen.running)
     rows = []
     for layer, week in ((layer, week) for layer in LAYERS for week in ORIGINS):
-        of = past.loc[(past["layer"] == layer) & (past["week"] == week), "bias"]
+        of = past[(past["layer"] == layer) & (past["week"] == week)]
         if len(of):
-            half = statistics.normal_quantile(0.9) * of.std() / np.sqrt(len(of))
-            rows.append((layer, week, of.mean(), of.mean() - half, of.mean() + half, len(of)))
+            value = log_bias(of)
+            without = [log_bias(of.drop(index=row)) for row in of.index]
+            spread = np.sqrt((len(of) - 1) * np.var(without))  # jackknife over the rounds
+            half = statistics.normal_quantile(0.9) * spread if len(of) > 1 else np.nan
+            rows.append((layer, week, value, value - half, value + half, len(of)))
     return pd.DataFrame(rows, columns=["layer", "week", "value", "low", "high", "n"])
 
 

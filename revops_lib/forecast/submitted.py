@@ -68,10 +68,10 @@ class _Teams:
 
 
 def biases(panel: Panel, told: list[Submission], quarter: pd.Period) -> pd.DataFrame:
-    """What past rounds show, one row per layer, quarter and round: layer, quarter, week (1, 4, 8 or 12), bias.
+    """What past rounds show, one row per layer, quarter and round: layer, quarter, week (1, 4, 8 or 12), said, come.
 
-    A round is what is submitted within one calendar week. bias = log of what was submitted beyond the closed over what came
-    beyond it, both of the deals of those who submitted; positive: too much was promised.
+    A round is what is submitted within one calendar week. said: submitted beyond the closed; come: what came beyond it, both of
+    the deals of those who submitted.
     """
     won = panel.won_on(panel.fitted_on(quarter)) if panel.unit != "deals" else panel.wins.iloc[:0]
     by_owner = _by_owner(won)
@@ -83,12 +83,8 @@ def biases(panel: Panel, told: list[Submission], quarter: pd.Period) -> pd.DataF
             said, come = sums.get(key, (0.0, 0.0))
             closed, later = _closed(by_owner, one)
             sums[key] = (said + one.amount - closed, come + later)
-    rows = [
-        (layer, q, bucket(known[q], week), np.log(said / come))
-        for (layer, q, week), (said, come) in sums.items()
-        if said > 0 < come
-    ]
-    return pd.DataFrame(rows, columns=["layer", "quarter", "week", "bias"])
+    rows = [(layer, q, bucket(known[q], week), said, come) for (layer, q, week), (said, come) in sums.items()]
+    return pd.DataFrame(rows, columns=["layer", "quarter", "week", "said", "come"])
 
 
 def from_submitted(
@@ -122,20 +118,27 @@ def _by_owner(won: pd.DataFrame) -> _Wins:
 
 
 def _closed(wins: _Wins, one: Submission) -> tuple[float, float]:
-    """What the deals of those a submission is about brought before its day, and from that day on."""
+    """What the deals of those a submission is about brought by the end of its day, and afterwards."""
     mine = [win for owner in one.owners for win in wins.get((one.quarter, owner), [])]
-    before = sum(amount for day, amount in mine if day < one.day)
+    before = sum(amount for day, amount in mine if day <= one.day)
     return before, sum(amount for _, amount in mine) - before
 
 
 def expected_bias(past: pd.DataFrame, layer: str, week: int) -> float:
     """The bias of a week's rounds, leaning on that of all weeks, and on none while few rounds are known."""
     mine = past[past["layer"] == layer]
-    if mine.empty:
+    same = mine[mine["week"] == week]
+    if not len(mine):
         return 0.0
-    same = mine.loc[mine["week"] == week, "bias"]
-    pooled = (same.sum() + POOLED * mine["bias"].mean()) / (len(same) + POOLED)
-    return float(pooled * len(mine) / (len(mine) + SHRUNK))
+    pooled = (len(same) * log_bias(same) + POOLED * log_bias(mine)) / (len(same) + POOLED)
+    return pooled * len(mine) / (len(mine) + SHRUNK)
+
+
+def log_bias(rounds: pd.DataFrame) -> float:
+    """Log of what was promised over what came; positive: too much was promised. The sums are compared, not the rounds: a mean
+    of logs is too high where what comes varies much. 0 where nothing was promised or nothing came."""
+    said, come = rounds["said"].sum(), rounds["come"].sum()
+    return float(np.log(said / come)) if said > 0 < come else 0.0
 
 
 def bucket(quarter: pd.Period, day: dt.date) -> int:
