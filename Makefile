@@ -45,11 +45,13 @@ lint: setup
 	$(BIN)/python .ci/escaping.py
 
 truth: setup  ## the statistical claims over many seeds (minutes)
-	$(BIN)/pytest -m truth -n 2 -rP tests
+	$(BIN)/pytest -m truth -n 2 --dist loadfile -rP tests
 
 bench: setup  ## ratios against a peer measured in the same run
 	$(BIN)/python benchmarks/quarter.py
 	$(BIN)/python benchmarks/imports.py
+	$(BIN)/python benchmarks/forecast.py
+	$(BIN)/python benchmarks/snapshots.py
 
 lab: setup  ## open JupyterLab in this environment
 	$(BIN)/jupyter lab notebooks
