@@ -2,10 +2,10 @@
 
     python benchmarks/series.py                                   100 + 100 series, half an hour of one core
     python benchmarks/series.py --series 10 --jobs 2              a first look
-    python benchmarks/series.py --peer /tmp/peer/bin/python       the ensemble too, from an environment of its own
+    python benchmarks/series.py --peer .venv-peer/bin/python       the ensemble too, from an environment of its own
 
 The ensemble is the mean of AutoETS, AutoTheta, AutoARIMA and AutoCES. statsforecast is not a dependency and wants another
-pandas, so it lives elsewhere: `python -m venv /tmp/peer && /tmp/peer/bin/pip install statsforecast`. Without it its line is
+pandas, so it lives elsewhere: `python -m venv .venv-peer && .venv-peer/bin/pip install statsforecast`. Without it its line is
 left out.
 
 OWA is the mean of sMAPE and MASE, each divided by that of Naive2 (Makridakis, Spiliotis & Assimakopoulos 2020); MASE is scaled

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from revops_lib import cli, runs, sources
+from revops_lib import cli, runs, sources, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH = ROOT / "data" / "mappings" / "crm_opportunities.yml"
@@ -99,8 +99,10 @@ def test_a_french_and_an_american_export_give_the_results_of_the_english_one(crm
     assert len(expected) >= 4
     for name, (source, mapping) in exports.items():
         sources.import_export(mapping, source, tmp_path / "data" / name)
-        for table in ("accounts", "opportunities", "products", "reps"):
-            assert sources.read_table(tmp_path / "data" / name, table).equals(sources.read_table(crm, table)), (name, table)
+        for table in ("accounts", "opportunities", "products", "reps"):  # own columns keep the names they have at home
+            columns = tables.table(table).names
+            read = [sources.read_table(folder, table)[columns] for folder in (tmp_path / "data" / name, crm)]
+            assert read[0].equals(read[1]), (name, table)
     assert results(tmp_path / "data" / "french", tmp_path / "runs" / "french") == expected
     assert cli.main(["import", str(ENGLISH), "--from", str(tmp_path / "fr"), "--to", str(tmp_path / "no")]) == 3
     error = capsys.readouterr().err

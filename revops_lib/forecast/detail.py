@@ -104,7 +104,7 @@ def course(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataF
     is_running = quarter == seen.running and seen.today >= periods.first_day(quarter)
     if is_running and can_learn(seen, quarter):
         days = [day for week in range(1, WEEKS + 1) if (day := start_of_week(quarter, week)) < seen.today]
-        past = looks(snapshot, level, seed)
+        past = looks(snapshot, level, seed, 0)
         views = [look_at(fitted(snapshot, quarter), day, past, level, seed) for day in days] + [now(snapshot, level, seed)[0]]
         actual = np.nan
     else:

@@ -40,6 +40,8 @@ def quantiles(
     number of steps of a season, 1 for none. A series that was never negative is not forecast negative. `refined`: how many ETS
     forms get their initial states estimated; 0 is several times faster and a little less exact.
     """
+    import statsmodels.tools.sm_exceptions  # noqa: F401, its import shows warnings always; here they are silenced after it
+
     models: dict[str, Callable[..., np.ndarray]] = {
         "theta": _theta, "ets": functools.partial(_ets, refined=refined), "components": _components,
     }  # fmt: skip

@@ -66,10 +66,8 @@ class Look:
 
     def interval(self, level: float) -> tuple[float, float]:
         """The middle of the totals, stretched as past misses demand; never below what is won."""
-        low, high = self.raw(level)
-        return max(self.value - self.stretch * (self.value - low), self.won_to_date), self.value + self.stretch * (
-            high - self.value
-        )
+        low, high = (self.value + self.stretch * (end - self.value) for end in self.raw(level))
+        return max(low, self.won_to_date), high
 
     def scaled(self, paths: Paths) -> np.ndarray:
         """Totals of the paths with what is still to come scaled to the weighted methods."""
@@ -92,7 +90,7 @@ class Fit:
 
 
 @lru_cache(maxsize=4)
-def looks(snapshot: Snapshot, level: float, seed: int, ahead: int = 0) -> list[Look]:
+def looks(snapshot: Snapshot, level: float, seed: int, ahead: int) -> list[Look]:
     """Past quarters that could be forecast, each at the start of weeks 1, 4, 8 and 12 and on the day that corresponds to the
     snapshot's. `ahead` quarters before they run: on that day only."""
     seen = panel(snapshot)
@@ -198,7 +196,7 @@ def _said(fit: Fit, day: dt.date, ahead: int, paths: Paths, chance: np.ndarray) 
     }
     if ahead:
         results = pd.Series([seen.result(q, seen.fitted_on(quarter)) for q in seen.before(quarter)])
-        series = project(results, horizon=ahead + 1, season=4, calibrate=False)["value"].iloc[-1]
+        series = project(results, horizon=ahead + 1, season=4, calibrate=False, refined=0)["value"].iloc[-1]
         nothing = dict.fromkeys(("odds", "yields", "submitted", "stage_weighted", "reps", "managers"), np.nan)
         return {"paths": float(paths.total.mean()), "series": float(series), **naive, **nothing}
     created = float(paths.new.mean())  # of deals that do not exist yet only the paths know

@@ -70,8 +70,9 @@ def series(snapshot: Snapshot, *, measure: str = "bookings", every: str = "quart
 
 
 def project(
-    values: pd.Series, *, horizon: int, season: int, level: float = 0.8, calibrate: bool = True, seasonal: bool | None = None
-) -> pd.DataFrame:
+    values: pd.Series, *, horizon: int, season: int, level: float = 0.8, calibrate: bool = True, seasonal: bool | None = None,
+    refined: int = members.REFINED,
+) -> pd.DataFrame:  # fmt: skip
     """Forecast of a series from its values alone, one row per future step.
 
     Columns: step, low, value, high, level, p10, p50, p90 (the unit of the series), method and calibration (what was done, in
@@ -80,6 +81,7 @@ def project(
     smallest of k, Vovk, Gammerman & Shafer 2005; steps pooled). With fewer than 12 origins they are only ever stretched, and
     called not yet calibrated. `season` steps make a season; it is left out below two seasons and a value; `seasonal=True`
     insists on it and is refused below three. Fewer than 8 values: the last one, the mean change, and the changes' own spread.
+    `refined`: how many of the 15 forms of exponential smoothing get their initial states estimated; 0 is several times faster.
 
     Missing values in between are interpolated, leading ones dropped. A series that was never negative is not forecast negative.
     Raises DataRefused when nothing can be said: no value, the last one missing, more than a fifth missing, a season asked for.
@@ -102,7 +104,7 @@ def project(
         answer = members.drift(known, horizon, probabilities)
         method, calibration = f"last value and mean change: {len(known)} values", "not yet calibrated"
     else:
-        answer, replaced = members.mean(known, horizon, season, probabilities)
+        answer, replaced = members.mean(known, horizon, season, probabilities, refined=refined)
         method = f"mean of Theta, exponential smoothing and structural components, {about_season}"
         method += f"; {' and '.join(replaced)} replaced by the seasonal naive" if replaced else ""
         answer, calibration = _calibrated(answer, known, season, probabilities) if calibrate else (answer, "not asked for")
