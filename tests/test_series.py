@@ -299,6 +299,7 @@ def test_the_import_stays_cheap():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
+@pytest.mark.truth
 def test_public_series_are_forecast_better_than_by_the_seasonal_naive():
     """Five monthly and five quarterly series of M3; a hundred of each with every promise are in benchmarks/series.py."""
     folder = SHARED / "data" / "m3"
