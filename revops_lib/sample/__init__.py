@@ -7,6 +7,7 @@ deals, `deals` plays the weeks into `events`, `oracle` looks ahead with the true
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,15 @@ def write(directory: Path, *, seed: int = 1, scale: float = 1.0, **options: Any)
 
 
 def generate(
-    seed: int = 1, scale: float = 1.0, *, bottleneck: bool = True, drop: bool = True, training: bool = True,
-    duplicates: bool = True, fault: bool = True, variant: str | None = None, oracle_paths: int | None = None,
+    seed: int = 1, scale: float = 1.0, *, bottleneck: bool | Mapping[str, Any] = True,
+    drop: bool | Mapping[str, Any] = True, training: bool = True, duplicates: bool = True, fault: bool = True,
+    variant: str | None = None, oracle_paths: int | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:  # fmt: skip
-    """Canonical tables of a made-up company, and its truth; each planted fact can be left out.
+    """Canonical tables of a made-up company, and its truth; each planted fact can be left out, two can be another.
 
+    `bottleneck`: stage, segment (None: all), from (first day, the start of a week) and multiplier of the advance hazard.
+    `drop`: driver (`world.DRIVERS`), segment and source (None: all; a source only for new opportunities), from, multiplier.
+    What a mapping leaves out is as in the usual company.
     `variant` names one law that is not the usual company's (`variants.VARIANTS`): skips, regime, gaming, late_logged or
     reopened; the oracle knows it. A deal that neither a planted fact nor the variant touches has the same history with
     and without it. `oracle_paths` is the number of simulated paths behind the oracle; 0 (the default above scale 4)
@@ -53,13 +58,17 @@ def generate(
     if not (0.1 <= scale <= 1_000 and seed >= 0):
         raise UsageError(f"seed {seed} or scale {scale:g} is out of range", "sample",
                          "use a seed from 0 on and a scale from 0.1 to 1000")  # fmt: skip
-    world = laws.world(seed, scale, bottleneck=bottleneck, drop=drop, variant=variants.named(variant))
+    slow, fall = (
+        {**usual, **(given if isinstance(given, Mapping) else {})} if given else None
+        for usual, given in ((laws.BOTTLENECK, bottleneck), (laws.DROP, drop))
+    )
+    world = laws.world(seed, scale, bottleneck=slow, drop=fall, variant=variants.named(variant))
     staff, accounts = people.hire(world, training=training), market.accounts(world)
     played = deals.play(world, staff, arrivals.arrive(world, staff, accounts))
     recorded = records.record(world, staff, accounts, played, duplicates=duplicates, fault=fault)
     paths = (ORACLE_PATHS if scale <= LARGEST_WITH_ORACLE else 0) if oracle_paths is None else oracle_paths
     outlooks = oracle.look_ahead(world, staff, played, paths=paths or FEW_PATHS)
-    planted = {"bottleneck": bottleneck, "drop": drop, "training": training, "duplicates": duplicates, "fault": fault}
+    planted = {"bottleneck": slow, "drop": fall, "training": training, "duplicates": duplicates, "fault": fault}
     truth = story.tell(world, staff, played, recorded, outlooks if paths else None, planted)
     return _frames(world, staff, accounts, played, recorded, outlooks), truth
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from .market import PRODUCT_SHARES, PRODUCTS, Accounts
 from .people import Staff
-from .world import LOG_AMOUNT, LOG_AMOUNT_SD, SOURCE_SHARES, SOURCES, World, day_number
+from .world import LOG_AMOUNT, LOG_AMOUNT_SD, SOURCE_SHARES, World, day_number
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ def arrive(world: World, staff: Staff, accounts: Accounts) -> Arrivals:
         more = _draw(world, staff, accounts, world.dice.rng("added arrivals"), world.arrivals * world.added[:, None])
         deals = {name: np.concatenate([values, more[name]]) for name, values in deals.items()}
     number = np.arange(len(deals["step"]))
-    gone = deals["source"] == SOURCES.index("partner")
-    gone &= world.dice.uniform("partner", number) >= world.partner_keep[deals["step"]]
+    gone = world.dice.uniform("partner", number) >= world.keep[deals["step"], deals["segment"], deals["source"]]
     order = np.argsort(deals["created"], kind="stable")
     order = order[~gone[order]]
     return Arrivals(number=number[order], **{name: values[order] for name, values in deals.items()})

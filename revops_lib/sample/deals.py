@@ -108,6 +108,7 @@ class _Game:
 
     def _win(self, step: int, won: np.ndarray) -> None:
         factor = np.exp(DISCOUNT + DISCOUNT_SD * self._normal("discount", won))
+        factor *= self.world.price[step, self.deals.segment[won]]
         self.cents[won] = np.round(self.cents[won] * factor).astype(np.int64)
         self.won_step[won] = step
         self.log.add(won, step, "amount", self.cents[won])

@@ -20,7 +20,6 @@ from .world import (
     LOG_AMOUNT_SD,
     SHOCK_SD,
     SOURCE_SHARES,
-    SOURCES,
     WON,
     World,
     chances,
@@ -77,7 +76,8 @@ def _simulate(world: World, staff: Staff, played: Played, origin: Open, shock: n
         live["stage"] = np.minimum(live["stage"] + forward + skips, WON)
         live["entered"] = np.where(forward, step, live["entered"])
         won = live["stage"] == WON
-        wins.append([live[name][won] for name in ("path", "owner", "amount")])
+        amount = live["amount"][won] * world.price[step, live["segment"][won]]
+        wins.append([live["path"][won], live["owner"][won], amount])
         stays = ~won & (forward | (luck >= move))
         new = _arrivals(world, staff, step, n_paths, rng)
         live = {name: np.concatenate([values[stays], new[name]]) for name, values in live.items()}
@@ -86,8 +86,7 @@ def _simulate(world: World, staff: Staff, played: Played, origin: Open, shock: n
 
 
 def _arrivals(world: World, staff: Staff, step: int, paths: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    partner = SOURCE_SHARES[:, SOURCES.index("partner")]
-    expected = world.arrivals[step] * (1 + world.added[step]) * (1 - partner * (1 - world.partner_keep[step]))
+    expected = world.arrivals[step] * (1 + world.added[step]) * (SOURCE_SHARES * world.keep[step]).sum(axis=1)
     counts = rng.poisson(expected, (paths, 3)).ravel()
     segment = np.repeat(np.tile(np.arange(3), paths), counts)
     n = len(segment)

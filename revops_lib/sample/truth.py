@@ -20,15 +20,15 @@ FIRST_SCORED = "2022Q1"
 
 
 def tell(world: World, staff: Staff, played: Played, records: Records, outlooks: list[Outlook] | None,
-         planted: dict[str, bool]) -> dict[str, Any]:  # fmt: skip
+         planted: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
     """The truth of a generated company; without `outlooks` the oracle is None."""
     return {
         "seed": world.dice.seed - laws.COMPANIES,
         "scale": world.scale,
-        "planted": planted,
+        "planted": {fact: bool(how) for fact, how in planted.items()},
         "variant": _variant(world, staff),
-        "bottleneck": _bottleneck() if planted["bottleneck"] else None,
-        "drop": _drop() if planted["drop"] else None,
+        "bottleneck": _bottleneck(planted["bottleneck"]) if planted["bottleneck"] else None,
+        "drop": _drop(planted["drop"]) if planted["drop"] else None,
         "training": _training(staff) if planted["training"] else None,
         "duplicates": _duplicates(records) if planted["duplicates"] else None,
         "data_entry_fault": _fault(records) if planted["fault"] else None,
@@ -60,15 +60,14 @@ def _variant(world: World, staff: Staff) -> dict[str, Any] | None:
     return {**changed, **gamers} if changed else None
 
 
-def _bottleneck() -> dict[str, Any]:
-    fact = laws.BOTTLENECK
+def _bottleneck(fact: dict[str, Any]) -> dict[str, Any]:
     return {"what": "advance hazard of one stage in one segment", **fact, "log_effect": _log(fact["multiplier"])}
 
 
-def _drop() -> dict[str, Any]:
-    fact, partner = laws.DROP, laws.SOURCE_SHARES[:, laws.SOURCES.index("partner")]
+def _drop(fact: dict[str, Any]) -> dict[str, Any]:
+    partner = laws.SOURCE_SHARES[:, laws.SOURCES.index("partner")]
     return {
-        "what": "new opportunities of one source; bookings fall in 2026Q3", **fact,
+        "what": f"{laws.DRIVERS[fact['driver']]}, of one source or segment; bookings fall", **fact,
         "log_effect": _log(fact["multiplier"]), "quarter": "2026Q3",
         "share_of_new_before": dict(zip(SEGMENTS, partner.tolist(), strict=True)),
     }  # fmt: skip
@@ -219,11 +218,14 @@ def _planted(truth: dict[str, Any]) -> list[str]:
     if law := truth["variant"]:
         sentences.append(f"Variant {law['name']}: {law['what']}.")
     if fact := truth["bottleneck"]:
-        where = f"{fact['stage']} in {fact['segment']}"
+        where = f"{fact['stage']} in {fact['segment'] or 'all segments'}"
         sentences.append(f"Bottleneck: {where} advances {fact['multiplier']:g} times as fast from {fact['from']} on.")
     if fact := truth["drop"]:
-        cause = f"new {fact['source']} deals fall to {fact['multiplier']:.0%} from {fact['from']} on"
-        sentences.append(f"Revenue drop in {fact['quarter']}: {cause}.")
+        what = laws.DRIVERS[fact["driver"]]
+        where = " ".join(fact[key] for key in ("segment", "source") if fact.get(key)) or "all"
+        sentences.append(
+            f"Revenue drop in {fact['quarter']}: {what} × {fact['multiplier']:g} ({where}) from {fact['from']} on."
+        )
     if fact := truth["training"]:
         days = ", ".join(f"{team} {day or 'never'}" for team, day in fact["teams"].items())
         sentences.append(f"Training: deals of trained reps advance {fact['multiplier']:g} times as fast ({days}).")

@@ -66,7 +66,10 @@ RAMP_WEEKS, RAMP_EFFECT = 26, -0.30  # a new hire starts this much slower (log) 
 
 # What is planted.
 BOTTLENECK: dict[str, Any] = {"stage": "Proposal", "segment": "SMB", "from": dt.date(2025, 10, 1), "multiplier": 0.5}
-DROP: dict[str, Any] = {"source": "partner", "from": dt.date(2026, 4, 1), "multiplier": 0.15}
+DROP: dict[str, Any] = {"driver": "opportunities", "source": "partner", "from": dt.date(2026, 4, 1), "multiplier": 0.15}
+DRIVERS = {
+    "opportunities": "share of new opportunities that still arrive", "win_rate": "loss hazard", "deal_value": "won amount",
+}  # fmt: skip
 TRAINING = {"Alder": dt.date(2023, 4, 1), "Cedar": dt.date(2023, 4, 1), "Birch": dt.date(2024, 1, 1)}
 TRAINING_MULTIPLIER = 1.25
 FAULT: dict[str, Any] = {"team": "Cedar", "from": dt.date(2026, 6, 1), "share": 0.60, "placeholder_cents": 100}
@@ -182,29 +185,48 @@ class World:
     scale: float
     shock: np.ndarray  # per quarter
     arrivals: np.ndarray  # expected new deals per step and segment before the planted drop
-    partner_keep: np.ndarray  # per step, share of partner deals that still arrive
-    bottleneck: np.ndarray  # per step, multiplier of the planted cell
+    keep: np.ndarray  # per step, segment and source, share of new deals that still arrive
+    slowed: np.ndarray  # per step, segment and open stage, multiplier of the advance hazard
+    lost: np.ndarray  # per step and segment, multiplier of the loss hazard
+    price: np.ndarray  # per step and segment, multiplier of the won amount
     variant: Variant
     pace: np.ndarray  # per step, multiplier of every advance hazard
     added: np.ndarray  # per step, arrivals that a variant adds, as a share of `arrivals`
     gaming: np.ndarray  # per step, whether some reps' categories follow the calendar
 
 
-def world(seed: int, scale: float, *, bottleneck: bool, drop: bool, variant: Variant) -> World:
+def world(
+    seed: int, scale: float, *, bottleneck: dict[str, Any] | None, drop: dict[str, Any] | None, variant: Variant
+) -> World:
     cal, dice = calendar(), Dice(seed)
     steps = np.arange(len(cal.start))
     seasons = np.array([cal.season(int(step)) for step in steps])
     level = scale * np.exp(GROWTH * steps) * SEASON[seasons] * cal.exposure
-    begins = {fact["from"]: cal.start >= day_number(fact["from"]) for fact in (BOTTLENECK, DROP)}
+    shape = (len(steps), len(SEGMENTS))
+    effects = {driver: (drop if drop and drop["driver"] == driver else None) for driver in DRIVERS}
     begun = cal.start >= day_number(variant.begins)
     return World(
         calendar=cal, dice=dice, scale=scale, shock=_shocks(dice.rng("shock"), len(cal.quarters)),
         arrivals=level[:, None] * ARRIVALS[None, :],
-        partner_keep=np.where(begins[DROP["from"]] & drop, DROP["multiplier"], 1.0),
-        bottleneck=np.where(begins[BOTTLENECK["from"]] & bottleneck, BOTTLENECK["multiplier"], 1.0),
+        keep=_planted(effects["opportunities"], cal, (*shape, len(SOURCES)), source=SOURCES),
+        slowed=_planted(bottleneck, cal, (*shape, len(OPEN_STAGES)), stage=OPEN_STAGES),
+        lost=_planted(effects["win_rate"], cal, shape), price=_planted(effects["deal_value"], cal, shape),
         variant=variant, pace=np.where(begun, variant.advance, 1.0), added=np.where(begun, variant.arrivals - 1, 0.0),
         gaming=begun & (variant.gamers > 0),
     )  # fmt: skip
+
+
+def _planted(fact: dict[str, Any] | None, cal: Calendar, shape: tuple[int, ...], **named: tuple[str, ...]) -> np.ndarray:
+    """A planted fact's multiplier where it holds (steps, segments, and what is `named`), 1 elsewhere; a fact that names no
+    segment, stage or source holds for all of them."""
+    multiplier = np.ones(shape)
+    if fact:
+        where = [
+            np.array([names.index(fact[key])] if fact.get(key) else range(len(names)))
+            for key, names in {"segment": SEGMENTS, **named}.items()
+        ]
+        multiplier[np.ix_(np.flatnonzero(cal.start >= day_number(fact["from"])), *where)] = fact["multiplier"]
+    return multiplier
 
 
 def _shocks(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -229,8 +251,7 @@ def chances(world: World, step: int, segment: np.ndarray, stage: np.ndarray, wee
     drift = QUALITY_ON_ADVANCE * quality + effect + shock + STAY_ON_ADVANCE * np.minimum(weeks_in_stage, STAY_LIMIT)
     drift = drift + np.where(stage == CONTRACTING, RUSH[cal.week[step]] + CLOSING_SEASON[cal.season(step)], 0.0)
     advance = ADVANCE[segment, stage] * np.exp(drift) * world.pace[step]
-    planted = (stage == OPEN_STAGES.index(BOTTLENECK["stage"])) & (segment == SEGMENTS.index(BOTTLENECK["segment"]))
-    advance = np.where(planted, advance * world.bottleneck[step], advance)
-    lost = LOSS[segment, stage] * np.exp(QUALITY_ON_LOSS * quality + AGE_ON_LOSS * age)
+    advance = advance * world.slowed[step][segment, stage]
+    lost = LOSS[segment, stage] * np.exp(QUALITY_ON_LOSS * quality + AGE_ON_LOSS * age) * world.lost[step][segment]
     move = -np.expm1(-(advance + lost) * cal.exposure[step])
     return move * advance / (advance + lost), move
