@@ -2,17 +2,19 @@
 
 `panel`: what was known at the start of every week. `ridge`, `odds`, `hazards`, `paths`, `methods`, `submitted`: ways to
 forecast. `rolling`: their weights and the interval, quarter after quarter. `outlook`, `detail`, `scores`, `answers`: what
-people ask. `movement`: how the pipeline changed. `ledger`: how good frozen forecasts were. `series`, `members`, `hierarchy`:
-histories without deals.
+people ask. `movement`, `pushes`, `coverage`: how the pipeline changed and whether it suffices. `ledger`: how good frozen
+forecasts were. `series`, `members`, `hierarchy`: histories without deals.
 """
 
 from .answers import answer, checks, headline, metrics, notes, reached, recommendations
+from .coverage import coverage, coverage_headline
 from .detail import course, deals, groups
 from .hierarchy import reconcile, summing
 from .ledger import ledger_accuracy, scored
-from .movement import coverage, coverage_headline, movement, push_counts, pushes
+from .movement import movement
 from .outlook import horizons, outlook, reach, shares
 from .points import target_quarter
+from .pushes import push_counts, pushes
 from .scores import accuracy, added, against_baselines, backtest, brier, by_week, reliability, same_point, submission_bias
 from .series import project, series, series_outlook
 

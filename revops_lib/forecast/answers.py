@@ -8,7 +8,7 @@ import pandas as pd
 
 from .. import statistics
 from ..snapshot import Snapshot
-from .movement import coverage
+from .coverage import coverage
 from .outlook import FEW, NAMES, reach, tested
 from .panel import panel
 from .rolling import ENOUGH, now

@@ -9,9 +9,10 @@ import pandas as pd
 
 from .. import money, periods
 from ..snapshot import Snapshot
-from .movement import push_counts, target_cents
+from .coverage import target_cents
 from .outlook import tested
 from .panel import WEEKS, panel, start_of_week
+from .pushes import push_counts
 from .rolling import can_learn, fitted, look_at, looks, now
 
 PEOPLE = 5  # sellers below which a team or region is shown with others only

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from .panel import WEEKS, Panel
-from .ridge import Ridge
+from .ridge import DECAY, Ridge
 
-DECAY = 0.95  # weight of a quarter relative to the one after it
 CARRIED = 0.5  # share of a quarter's shock that the next one inherits
 USUAL_SHOCK, TRUST = 0.15, 4.0  # standard deviation of the shock that is assumed, and how many quarters that is worth
 ENTERED = 0.5  # weeks a deal has been in a stage, on average, at the first origin after it entered

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from .panel import Panel
-from .ridge import Ridge
+from .ridge import DECAY, Ridge
 
-DECAY = 0.95  # weight of a quarter relative to the one after it
 FEW = 5  # wins below which amounts are taken as they stand
 PENALTY = 40.0  # 1 / variance of the prior on a coefficient
 

@@ -6,6 +6,7 @@ import numpy as np
 
 PENALTY = 2.0  # 1 / variance of the normal prior on a coefficient of a standardised column
 STEPS = 30
+DECAY = 0.95  # weight of a quarter relative to the one after it, for whoever learns from quarters
 
 
 class Ridge:

@@ -26,7 +26,7 @@ from .points import target_quarter
 from .series import project
 from .submitted import Submission, biases, bucket, from_submitted, submissions
 
-DECAY = 0.93  # weight of a quarter's errors relative to the next quarter's
+FADING = 0.93  # weight of a quarter's errors relative to the next quarter's
 EQUAL = 6.0  # quarters' worth of trust in equal weights
 OTHER_WEEKS = 0.25  # what an error in another week of the quarter counts
 FIRST = 2  # complete quarters that must lie before a forecast
@@ -236,7 +236,7 @@ def _weights(known: list[tuple[Look, float]], said: dict[str, float], target: pd
         if not past:
             return dict.fromkeys(usable, 1 / len(usable))
         trust = [
-            DECAY ** (target.ordinal - look.quarter.ordinal) * (1.0 if look.week == week else OTHER_WEEKS) for look, _ in past
+            FADING ** (target.ordinal - look.quarter.ordinal) * (1.0 if look.week == week else OTHER_WEEKS) for look, _ in past
         ]
         inverse[name] = 1 / max(np.average([(look.said[name] / actual - 1) ** 2 for look, actual in past], weights=trust), 1e-6)
     n, total = len({look.quarter for look, _ in known}), sum(inverse.values())
