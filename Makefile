@@ -36,7 +36,7 @@ site: setup  ## build the site from the runs that are there
 
 test: setup browser lint  ## everything that must hold: style, types, tests, stored notebooks
 	$(BIN)/pytest -n 2 --dist loadfile --doctest-modules tests revops_lib
-	$(BIN)/pytest --nbval --nbval-cell-timeout=300 -p no:xdist notebooks
+	$(BIN)/pytest --nbval --nbval-cell-timeout=300 -n 2 --dist loadfile notebooks
 
 lint: setup
 	$(BIN)/ruff check .
