@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from companies import recent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -317,12 +318,13 @@ def test_the_playbook_counts_every_table_with_groups() -> None:
 
 def test_early_in_a_quarter_one_deal_and_one_persons_pay_are_not_published(tmp_path: Path) -> None:
     manifest = runs.run(
-        "2026Q3", as_of="2026-07-13", only=["forecast", "compensation"], data=Path("data/sample"), out=tmp_path, progress=False
-    )
+        "2026Q3", as_of="2026-07-13", only=["forecast", "compensation"], data=recent(tmp_path / "data"), out=tmp_path / "runs",
+        progress=False,
+    )  # fmt: skip
     assert manifest["exit_code"] == 0
-    outlook = pd.read_parquet(tmp_path / "2026Q3" / "results" / "forecast.outlook.parquet").set_index("part")
+    outlook = pd.read_parquet(tmp_path / "runs" / "2026Q3" / "results" / "forecast.outlook.parquet").set_index("part")
     assert outlook.loc["won to date", "n"] == 1
-    public = tmp_path / "2026Q3" / "public"
+    public = tmp_path / "runs" / "2026Q3" / "public"
     text = (public / "report.json").read_text(encoding="utf-8")
     topics = {topic["stem"]: topic for topic in json.loads(text)["reports"]}
     assert set(topics) == {"forecast"}  # what a plan costs by today minus what it cost by yesterday is one person's pay

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from companies import recent
 
 ROOT = Path(__file__).resolve().parent.parent
 STEMS = ["bottlenecks", "compensation", "forecast", "quality"]
@@ -30,9 +31,7 @@ def text_of(notebook: Path) -> str:
 
 @pytest.fixture(scope="module")
 def sample_copy(tmp_path_factory):
-    to = tmp_path_factory.mktemp("sample") / "data"
-    shutil.copytree(ROOT / "data" / "sample", to)
-    return to
+    return recent(tmp_path_factory.mktemp("sample") / "data")
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +164,14 @@ def test_an_export_without_history_runs_and_says_what_it_cannot_say(crm_run):
 
 @pytest.mark.parametrize("quarter", ["2020Q3", "2026Q4"])
 def test_the_first_and_the_running_quarter_run_too(quarter, tmp_path):
-    ended = revops("run", quarter, "--out", tmp_path)
+    data = [] if quarter == "2020Q3" else ["--data", recent(tmp_path / "data")]
+    ended = revops("run", quarter, "--out", tmp_path / "runs", *data)
     assert ended.returncode == 0, ended.stderr
     assert "nan" not in ended.stdout and "None" not in ended.stdout
     if quarter == "2020Q3":
         assert "fewer than two complete past quarters" in ended.stdout
     else:
-        assert '"as_of": "2026-11-15"' in (tmp_path / quarter / "manifest.json").read_text(encoding="utf-8")
+        assert '"as_of": "2026-11-15"' in (tmp_path / "runs" / quarter / "manifest.json").read_text(encoding="utf-8")
 
 
 def test_a_group_of_persons_is_not_published_whatever_the_parameter(tmp_path):

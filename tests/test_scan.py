@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 import pandas as pd
 import pytest
+from companies import since_2024
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -355,7 +356,7 @@ TOKEN = "zq93-canary-token-5512"
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A dataset in which every sensitive column holds values that stand nowhere else, and the list of them."""
-    frames, _ = sample.generate(7, 0.25)
+    frames = since_2024(sample.generate(7, 0.25)[0])
     frames["reps"]["name"] = [f"Quorvex Hälde{n:03}" for n in range(len(frames["reps"]))]
     frames["accounts"]["name"] = [f"Blixwort & Söhne {n:04}" for n in range(len(frames["accounts"]))]
     deals = frames["opportunities"]
