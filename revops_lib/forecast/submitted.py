@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -58,8 +58,9 @@ class _Teams:
     def __init__(self, snapshot: Snapshot) -> None:
         reps = snapshot.table("reps").dropna(subset="manager_id")
         self._by_manager = dict(iter(reps.groupby("manager_id")[["rep_id", "start_date", "end_date"]]))
+        self.of = cache(self._of)  # everybody submits on the same days
 
-    def of(self, person: str, day: pd.Timestamp) -> frozenset[str]:
+    def _of(self, person: str, day: pd.Timestamp) -> frozenset[str]:
         rows = self._by_manager.get(person)
         if rows is None:
             return frozenset()
