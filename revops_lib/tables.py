@@ -284,7 +284,20 @@ _ALL = (
         Column("resource", "text", "who did it", personal="id"),
         known_at="at",
     ),
+    _table(
+        "events", "What happened in any other process, such as onboarding, orders or approvals; one row per event.", "event_no",
+        Column("event_no", "integer", "order in the source, decides between events of the same instant", True),
+        Column("process", "text", "name of the process", True),
+        Column("case_id", "id", "case that went through it, such as an order or a customer", True),
+        Column("activity", "text", "what was done", True),
+        Column("at", "instant", "when", True),
+        Column("lifecycle", "choice", "whether the activity began or was done; missing: done", choices=("start", "complete")),
+        Column("resource", "text", "who did it", personal="id"),
+        known_at="at",
+    ),
 )  # fmt: skip
+# Tables whose rows have no key of their own: the import numbers them in the order of the source.
+NUMBERED = {"opportunity_history": "change_no", "events": "event_no"}
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
 

@@ -21,6 +21,7 @@ DATED: dict[str, tuple[tuple[str, ...], int | None]] = {
     "leads": (("created_at", "mql_at", "sql_at", "disqualified_at"), 1),
     "tickets": (("opened_at", "first_reply_at", "resolved_at"), 1),
     "ticket_events": (("at",), 1),
+    "events": (("at",), 1),
     "contacts": (("created_at",), 4),
     "forecast_submissions": (("submitted_at",), 4),
     "subscriptions": (("start_date", "end_date"), 5),

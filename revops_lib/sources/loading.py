@@ -85,8 +85,8 @@ def load(member: Member, one: TableMapping, loading: Loading, entry: dict[str, A
     frame, notation = _typed(findings, text, one, loading, member.where, noted)
     _check_row(findings, frame, text, one, loading)
     key = list(tables.TABLES[one.table].key)
-    # A number the importer itself gave to a change does not tell two changes apart.
-    compared = frame.drop(columns=[column for column in key if column == "change_no" and column not in text])
+    # A number the importer itself gave to a row does not tell two rows apart.
+    compared = frame.drop(columns=[column for column in key if column in tables.NUMBERED.values() and column not in text])
     duplicate = checks.find_duplicates(findings, compared, [column for column in key if column in compared])
     bad = ~findings.sound
     accepted = frame[~bad & ~duplicate].reset_index(drop=True)
@@ -306,7 +306,7 @@ def _shaped(
     columns: dict[str, pd.Series], text: pd.DataFrame, one: TableMapping, loading: Loading, findings: checks.Findings,
     entered: list[str],
 ) -> pd.DataFrame:  # fmt: skip
-    """The columns as the canonical table, with what follows from others: the status, the number of a change."""
+    """The columns as the canonical table, with what follows from others: the status, the number of a row."""
     flags = pd.DataFrame({flag: columns.pop(flag) for flag in FLAGS if flag in columns}, index=text.index)
     if one.table == "opportunities" and "status" not in columns:
         nothing = pd.Series(pd.NA, index=text.index, dtype="str")
@@ -319,8 +319,9 @@ def _shaped(
         checks.check_flags(findings, flags, columns["status"])
     if one.table == "stages":
         columns["stage"] = _distinct(columns)
-    if one.table == "opportunity_history" and "change_no" not in text:
-        columns["change_no"] = pd.Series(np.arange(1, len(text) + 1), index=text.index)
+    number = tables.NUMBERED.get(one.table)
+    if number and number not in text:
+        columns[number] = pd.Series(np.arange(1, len(text) + 1), index=text.index)
     frame = pd.DataFrame(columns, index=text.index)
     kept = [*one.fields, *entered]
     wide = frame[[name for name in kept if name in frame]]
@@ -336,7 +337,9 @@ def _distinct(columns: dict[str, pd.Series]) -> pd.Series:
 
 
 def _long(accepted: pd.DataFrame, one: TableMapping, loading: Loading, member: Member) -> pd.DataFrame:
-    """The accepted rows as rows of the canonical table; those of a history are numbered after the ones already read."""
+    """The accepted rows as rows of the canonical table; numbered ones get the numbers after those already read."""
+    if one.table == "events" and "events" in loading.keys and "event_no" not in one.columns:
+        return _renumbered(accepted, one.table, loading)
     if one.table != "opportunity_history":
         return accepted
     long = history.unfolded(accepted, [*one.fields], one.entered, loading.stages)
@@ -344,10 +347,15 @@ def _long(accepted: pd.DataFrame, one: TableMapping, loading: Loading, member: M
     if "" not in one.optional and not long["field"].isin(tables.TRACKED).any() and len(long) and not loading.dated:
         raise _nothing_tracked(member, long["field"])
     if one.fields or one.entered or loading.keys.get("opportunity_history") is not None:
-        before = loading.keys.get("opportunity_history", long["change_no"][:0])
-        start = int(before.max()) if len(before) else 0
-        long["change_no"] = pd.array(range(start + 1, start + 1 + len(long)), dtype="Int64")
+        long = _renumbered(long, one.table, loading)
     return history.in_order(long)
+
+
+def _renumbered(rows: pd.DataFrame, table: str, loading: Loading) -> pd.DataFrame:
+    number = tables.NUMBERED[table]
+    before = loading.keys.get(table, rows[number][:0])
+    start = int(before.max()) if len(before) else 0
+    return rows.assign(**{number: pd.array(range(start + 1, start + 1 + len(rows)), dtype="Int64")})
 
 
 def _nothing_tracked(member: Member, written: pd.Series) -> Exception:

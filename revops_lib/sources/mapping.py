@@ -30,7 +30,7 @@ FLAGS = ("is_won", "is_closed")
 _FLAGGED = ("opportunities", "stages")
 # Required columns that can follow from others: the status from the stage or the flags, the order of changes from the file.
 _DERIVED = {("opportunities", "status"): ("stage", "is_won"), ("stages", "status"): ("is_won",),
-            ("opportunity_history", "change_no"): ("changed_at",)}  # fmt: skip
+            ("opportunity_history", "change_no"): ("changed_at",), ("events", "event_no"): ("at",)}  # fmt: skip
 _PREFIX = re.compile(r"^(?:properties__|property_|properties_)")
 
 

@@ -19,7 +19,7 @@ _WEAK = 3.5  # a table recognised by less, and not by its name, is proposed as a
 _COVERED = 0.95
 _HARDLY = 0.5
 # Required columns that an import derives from others.
-_FOLLOWS = {"status": ("stage", "is_won"), "change_no": ("changed_at",)}
+_FOLLOWS = {"status": ("stage", "is_won"), "change_no": ("changed_at",), "event_no": ("at",)}
 
 
 @dataclass

@@ -76,7 +76,8 @@ def _has_half(source: Source, one: Candidate, knowledge: Knowledge, alike: np.nd
     models = knowledge.models[one.table]
     found = {target: place for model in models for target, place in exact(source, model).items()}
     like = {target for target, _ in _like(one.table, found, knowledge, alike)}
-    required = [column.name for column in tables.TABLES[one.table].columns if column.required and column.name != "change_no"]
+    numbers = tables.NUMBERED.values()  # the import gives them
+    required = [column.name for column in tables.TABLES[one.table].columns if column.required and column.name not in numbers]
     return 2 * sum(name in found or name in like for name in required) >= len(required) or len(required) < 3
 
 
@@ -90,7 +91,7 @@ def _doubt(source: Source, best: Candidate, second: Candidate, knowledge: Knowle
     if called[name] > called[best.table]:
         return f"is called like {name}"
     key = tables.TABLES[best.table].key[0]
-    if key == "change_no" or any(key in exact(source, model) for model in knowledge.models[best.table]):
+    if key in tables.NUMBERED.values() or any(key in exact(source, model) for model in knowledge.models[best.table]):
         return ""
     return "its key is not called as in any known mapping"
 
