@@ -23,37 +23,13 @@ RESULT_COLUMNS = ["quarter", "as_of", "metric", "by", "member", "value", "unit",
 ADVICE_COLUMNS = ["topic", "finding", "action", "expected_amount", "low", "high", "owner"]
 UNKNOWN = "not known"
 SHARES = {
-    "share",
-    "coverage",
-    "wape",
-    "bias",
-    "attainment",
-    "before",
-    "after",
-    "ratio",
-    "marginal",
-    "won_low",
-    "won_high",
-    "coverage_low",
-    "coverage_high",
-    "threshold",
-    "care",
-    "stop",
-    "chance",
-    "next_chance",
-    "predicted",
-    "observed",
-    "weight",
-    "skill",
-    "pinball",
-    "added",
-    "week 1",
-    "week 4",
-    "week 8",
-    "week 12",
-    "all weeks",
-}
+    "share", "coverage", "wape", "bias", "attainment", "before", "after", "ratio", "marginal", "won_low", "won_high",
+    "coverage_low", "coverage_high", "threshold", "care", "stop", "chance", "next_chance", "predicted", "observed",
+    "weight", "skill", "pinball", "added", "against_best", "detectable", "straight_low", "straight_high", "week 1",
+    "week 4", "week 8", "week 12", "all weeks",
+}  # fmt: skip
 PERCENT = ("share", "ratio")  # units shown in percent
+MEASURES = ("value", "low", "high", "one", "other", "difference")  # columns that have the row's unit
 LABELS = {
     "n": "n",
     "wape": "WAPE",
@@ -62,6 +38,18 @@ LABELS = {
     "n_reps": "reps",
     "n_open": "open now",
     "n_running": "still there",
+    "n_watched": "watched",
+    "n_stalled": "stalled",
+    "n_deals": "deals",
+    "n_events": "steps",
+    "n_again": "again there",
+    "n_waiting": "on the way",
+    "n_alike": "deals alike",
+    "worth": "worth a quarter",
+    "against_best": "against the best",
+    "detectable": "would have shown",
+    "of_one": "one is",
+    "of_other": "other is",
 }
 
 
@@ -78,6 +66,7 @@ class Reason(Sentence):
 
 class Picture(Protocol):
     alt: str
+    suffix: str  # .png or .svg
 
     def save(self, path: Path) -> None: ...
 
@@ -148,7 +137,7 @@ def finish(
     the headline where it is about persons; a publication needs at least five. `private`: name -> (frame, column that names the
     person); they are no results: each person's rows go into a file of their own below the folder named by REVOPS_PRIVATE.
     Files: `<stem>.parquet` (one row per metric, group and member), `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`,
-    `<stem>.<figure>.png` and `<stem>.json` with everything as display text.
+    `<stem>.<figure>.png` or `.svg` and `<stem>.json` with everything as display text.
     """
     folder = os.environ.get("REVOPS_RESULTS")
     if not folder:
@@ -173,7 +162,7 @@ def finish(
         to / f"{stem}.recommendations.parquet",
     )
     for name, picture in figures.items():
-        picture.save(to / f"{stem}.{name}.png")
+        picture.save(to / f"{stem}.{name}{picture.suffix}")
     told = {
         "stem": stem,
         "question": question,
@@ -183,7 +172,7 @@ def finish(
         "stamp": dict(stamp),
         "tables": {name: _told(frame, caption) for name, (frame, caption) in tables.items()},
         "figures": {
-            name: {"file": f"{stem}.{name}.png", "alt": picture.alt, "caption": picture.alt}
+            name: {"file": f"{stem}.{name}{picture.suffix}", "alt": picture.alt, "caption": picture.alt}
             for name, picture in figures.items()
         },
         "recommendations": recommendations.reindex(columns=["finding", "action", "owner"]).to_dict("records"),
@@ -222,19 +211,21 @@ def _display(column: str, value: Any, unit: str) -> str:
     """One value as people read it; the column's name decides between share and plain number."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return UNKNOWN
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str | pd.Period):
+        return str(value)
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat()
     if str(value) in ("True", "False"):
         return "yes" if str(value) == "True" else "no"
     if isinstance(value, Decimal):
         return f"{value:,.2f}"
+    if column == "p":
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
     if column == "rate":
         return f"{value:.2%}"
     if column == "level":
         return f"{value:.0%}"
-    if column in SHARES or column.endswith("_share") or (unit in PERCENT and column in ("value", "low", "high")):
+    if column in SHARES or column.endswith("_share") or (unit in PERCENT and column in MEASURES):
         return f"{value:.1%}"
     if isinstance(value, int) or float(value).is_integer() or abs(value) >= 100:
         return f"{value:,.0f}"

@@ -148,3 +148,32 @@ def test_a_calibration_stands_beside_its_diagonal():
     assert axes.collections[1].get_offsets().tolist() == [[0.1, 0.12], [0.6, 0.5]]
     assert axes.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]]
     assert charts.calibration(frame.head(0)).alt == "No past deal was given a probability."
+
+
+def test_values_of_a_row_are_shown_in_its_unit():
+    frame = pd.DataFrame(
+        {
+            "measure": ["median days", "moves on"],
+            "one": [12.0, 0.5],
+            "difference": [-1.5, 0.25],
+            "p": [0.0004, 0.25],
+            "unit": ["days", "share"],
+        }
+    )
+    shown = report.table(frame.assign(quarter=pd.Period("2026Q3", freq="Q-DEC"))).drop(columns="quarter")
+    assert shown.iloc[0].tolist() == ["median days", "12", "-1.50", "< 0.001", "days"]
+    assert shown.iloc[1].tolist() == ["moves on", "50.0%", "25.0%", "0.250", "share"]
+
+
+def test_a_picture_that_is_a_drawing_is_stored_as_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("REVOPS_RESULTS", str(tmp_path))
+    steps = pd.DataFrame(
+        {"activity": ["Talk"], "next_activity": ["Won"], "n": [7], "mean": [2.0], "median": [2.0], "unit": ["days"]}
+    )
+    finish(figures={"flow": charts.process_map(steps), "curve": charts.curve("No picture.")})
+    assert {"topic.flow.svg", "topic.curve.png"} <= {path.name for path in tmp_path.iterdir()}
+    told = json.loads((tmp_path / "topic.json").read_text(encoding="utf-8"))["figures"]
+    assert (
+        told["flow"]["file"] == "topic.flow.svg" and told["flow"]["alt"] == "Process map: Talk to Won 7 times, median 2.0 days."
+    )
+    assert (tmp_path / "topic.flow.svg").read_text(encoding="utf-8").startswith("<?xml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,14 @@ RED, LIGHT, PALE = "#a32020", "#d9d9d9", "#c6d9ec"
 
 
 class Picture:
-    """A figure and its text alternative."""
+    """A figure and its text alternative. Notebooks show it as PNG; stored it is what `suffix` says, .png or .svg."""
 
-    def __init__(self, figure: Figure, alt: str) -> None:
-        self.figure, self.alt = figure, alt
+    def __init__(self, figure: Figure, alt: str, suffix: str = ".png") -> None:
+        from matplotlib.text import Text
+
+        self.figure, self.alt, self.suffix = figure, alt, suffix
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # a dollar sign in a name begins no formula
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -29,10 +34,29 @@ class Picture:
         return buffer.getvalue()
 
     def save(self, path: Path) -> None:
-        path.write_bytes(self._repr_png_())
+        path.write_bytes(self._repr_png_() if self.suffix == ".png" else self._svg().encode())
+
+    def _svg(self) -> str:
+        """The same bytes for the same figure; letters stay letters, and nothing in it runs or is fetched."""
+        from matplotlib import rc_context
+
+        buffer = io.StringIO()
+        about = {"Title": self.alt, **dict.fromkeys(["Date", "Creator", "Format", "Type"])}
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "picture"}):
+            self.figure.savefig(buffer, format="svg", metadata=about)
+        plain = re.sub(r"<!DOCTYPE[^>]*>\s*", "", buffer.getvalue(), count=1)
+        # A tenth of a point is enough, and longer numbers beside each other read like phone numbers.
+        return re.sub(r'(?<= )(?:d|x|y|transform)="[^"]*"', lambda place: _SHORT.sub(_rounded, place[0]), plain)
 
     def __repr__(self) -> str:
         return f"Picture: {self.alt}"
+
+
+_SHORT = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}"
 
 
 def new(height: float) -> tuple[Figure, Axes]:
@@ -75,7 +99,7 @@ def bars(frame: pd.DataFrame | str, label: str, value: str, unit: str, title: st
     axes.set(xlabel=unit, ylabel="")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    told = "; ".join(f"{name} {number(number)}" for name, number in zip(frame[label], frame[value], strict=True))
+    told = "; ".join(f"{name} {number(count)}" for name, count in zip(frame[label], frame[value], strict=True))
     return Picture(figure, f"{title}: {told}.")
 
 

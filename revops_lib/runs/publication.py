@@ -129,7 +129,10 @@ def _report(
         "headline": TOO_FEW if _are_few(content) else headline,
         "notes": [note for note in content["notes"] if not tells(note)] + notes,
         "tables": [{"name": name, **_hidden(table, groups[name])} for name, table in tables.items() if name in groups],
-        "figures": [{"file": f"{stem}.{name}.png", **_only(content["figures"][name], "alt", "caption")} for name in figures],
+        "figures": [
+            {"file": f"{stem}.{name}{Path(shown['file']).suffix}", **_only(shown, "alt", "caption")}
+            for name, shown in ((name, content["figures"][name]) for name in figures)
+        ],
         "recommendations": [_only(item, "finding", "action", "owner", "expected") for item in advice],
     }
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from ..errors import NotebookFailed
 
-KINDS = (".json", ".parquet", ".png")
+PICTURES = (".png", ".svg")
+KINDS = (".json", ".parquet", *PICTURES)
 _JSON_KEYS = ("stem", "question", "headline", "notes", "stamp", "tables", "figures", "recommendations")
-_SHOWN = {"tables": {"caption", "columns", "rows"}, "figures": {"alt", "caption"}}
+_SHOWN = {"tables": {"caption", "columns", "rows"}, "figures": {"file", "alt", "caption"}}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -71,9 +72,10 @@ def _faulty_results(stem: str, results: Path, parameters: Mapping[str, Any]) -> 
             for name, shown in content[kind].items():
                 if not keys <= set(shown):
                     return f"{kind} {name} of {stem}.json lacks {', '.join(sorted(keys - set(shown)))}"
-        for figure in content["figures"]:
-            if f"{stem}.{figure}.png" not in names:
-                return f"{stem}.{figure}.png was not written"
+        for figure, shown in content["figures"].items():
+            suffix = Path(shown["file"]).suffix
+            if suffix not in PICTURES or f"{stem}.{figure}{suffix}" not in names:
+                return f"{stem}.{figure}{suffix} was not written"
     except (ValueError, KeyError, TypeError, AttributeError, OSError, pyarrow.ArrowException) as failure:
         return f"the results cannot be read: {type(failure).__name__} {line(failure)}"
     return None

@@ -87,7 +87,7 @@ def headlines(report: dict[str, Any], folder: str = "") -> str:
 
 def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list[dict[str, Any]]:
     """The pictures that may appear and are there, in the order of the list."""
-    names = [f"{topic['stem']}.{name}.png" for name in entry["figures"]]
+    names = [f"{topic['stem']}.{name}{suffix}" for name in entry["figures"] for suffix in (".png", ".svg")]
     there = {figure["file"]: figure for figure in topic["figures"]}
     return [there[name] for name in names if name in there and (public / name).is_file()]
 
