@@ -48,12 +48,12 @@ def test_nothing_is_flagged_where_nothing_was_planted(tmp_path):
 def test_observed_sums_to_all_advances_of_the_window(snapshot):
     ranking = bottlenecks.ranking(snapshot)
     spells = bottlenecks.spells(snapshot)
-    ended = spells[spells["end"] == "advanced"]
-    # An advance counts in the quarter in which its last week in the stage began.
-    week = np.maximum(np.ceil(ended["days"] / 7), 1) - 1
-    started = (ended["from_at"] + pd.to_timedelta(week * 7, unit="D")).dt.to_period("Q-DEC")
-    recent = started.between(pd.Period("2025Q4", freq="Q-DEC"), pd.Period("2026Q3", freq="Q-DEC")).sum()
-    assert ranking["n"].sum() == recent
+    quarter = spells.loc[spells["end"] == "advanced", "to_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Paris")
+    quarter = quarter.dt.tz_localize(None).dt.to_period("Q-DEC")
+    stage = spells.loc[spells["end"] == "advanced", "stage"]
+    for row in ranking[ranking["segment"] == "all"].itertuples():
+        counted = quarter[stage == row.stage] > pd.Period("2026Q3", freq="Q-DEC") - row.quarters
+        assert row.n == counted.sum()
 
 
 @pytest.fixture
@@ -158,21 +158,24 @@ def test_without_history_time_to_close_remains(crm):
 
 @pytest.mark.truth
 def test_ranking_over_many_companies(tmp_path):
-    """The planted stage and segment come first in at least 85 % of companies; nothing planted: a flag in at most 5 %."""
-    first = flagged = false = 0
+    """Slow for a year, with all other facts planted: stage and segment come first in at least 85 % of companies; nothing slow:
+    a flag in at most 5 %."""
+    first = located = flagged = false = 0
     seeds = range(201, 241)
     for seed in seeds:
         snapshot, truth = company_without(tmp_path / "with", seed)
         worst = bottlenecks.ranking(snapshot).iloc[0]
-        hit = (worst["stage"], worst["segment"]) == (truth["bottleneck"]["stage"], truth["bottleneck"]["segment"])
+        hit = worst["stage"] == truth["bottleneck"]["stage"]
         first, flagged = first + hit, flagged + (hit and bool(worst["is_alert"]))
+        located += hit and worst["segment"] == truth["bottleneck"]["segment"]
         silent, _ = company_without(tmp_path / "without", seed, bottleneck=False)
         false += bool(bottlenecks.ranking(silent)["is_alert"].any())
     n = len(seeds)
     print(
-        f"\n{n} companies: planted cell first {first / n:.0%}, flagged {flagged / n:.0%}; nothing planted, flagged {false / n:.0%}"
+        f"\n{n} companies: planted stage first {first / n:.0%}, segment named {located / n:.0%}, flagged {flagged / n:.0%}; "
+        f"nothing planted, flagged {false / n:.0%}"
     )
-    assert first / n >= 0.85
+    assert located / n >= 0.85
     assert false / n <= 0.05
 
 
@@ -256,3 +259,113 @@ def test_sources_with_gaps_get_an_answer_or_a_sentence(company, three_deals):
     closed_only = Snapshot(three_deals, quarter="2026Q1")
     assert bottlenecks.stalled(closed_only).empty
     assert set(bottlenecks.time_in_stage(closed_only, by="team")["member"]) == {"(unknown)"}
+
+
+COMPANY = pd.DataFrame({"member": ["company"], "n": [300], "n_open": [40], "median": [37.0]})
+CELLS = pd.DataFrame(
+    {"stage": ["Offer", "Talk", "Offer"], "segment": ["Small", "all", "all"], "quarters": [4, 1, 1], "n": [40, 90, 80],
+     "ratio": [0.5, 0.9, 0.8], "low": [0.4, 0.8, 0.7], "high": [0.62, 1.0, 0.9], "is_alert": [True, False, False],
+     "against_best": [0.6, np.nan, np.nan], "n_open": [3, 9, 8], "open_amount": [30.0, 90.0, 80.0], "unit": "ratio"}
+)  # fmt: skip
+WORTH = pd.DataFrame(
+    {"stage": ["Offer"], "segment": ["Small"], "value": [120_000.4], "low": [50_000], "high": [200_000], "unit": ["EUR"]}
+)
+SMALLEST = pd.DataFrame({"stage": ["Offer", "Talk", "Offer"], "segment": ["Small", "all", "all"], "ratio": [0.3, 0.55, 0.45]})
+MARKET = pd.DataFrame({"quarter": ["2026Q3"], "value": [0.7], "low": [0.6], "high": [0.8], "is_market_wide": [True]})
+LATE = pd.DataFrame({"opportunity_id": ["A", "B"]})
+REST = "half of the deals close within 37 days (40 of 300 still open, counted as open); 2 open deals have waited longer than nine in ten winners did."
+
+
+def test_the_headline_names_stage_segment_pace_and_price():
+    said = bottlenecks.headline(
+        COMPANY, LATE, CELLS, worth=WORTH, market=MARKET.assign(is_market_wide=False), smallest=SMALLEST
+    )
+    assert said == (
+        "Offer in Small is clearly slower than before: over the last four quarters at 50% (40% to 62%) of its past pace, which costs 120,000 EUR a quarter "
+        f"(50,000 to 200,000); {REST}"
+    )
+    first = CELLS.iloc[[2]].assign(is_alert=True)
+    assert bottlenecks.headline(COMPANY, LATE, first, worth=WORTH).startswith(
+        "Offer is clearly slower than before: in the last quarter at 80% (70% to 90%) of its"
+    )
+
+
+def test_the_headline_names_the_first_flagged_row_and_the_other_flagged_stages():
+    flagged = CELLS.assign(is_alert=[False, True, False])
+    assert bottlenecks.headline(COMPANY, LATE, flagged).startswith(
+        "Talk is clearly slower than before: in the last quarter at 90%"
+    )
+    both = bottlenecks.headline(COMPANY, LATE, CELLS.assign(is_alert=True), worth=WORTH)
+    assert both.startswith("Offer in Small is clearly slower") and "; Talk is flagged, too; half of" in both
+
+
+def test_the_headline_of_a_calm_quarter_says_what_would_have_shown():
+    calm = CELLS.assign(is_alert=False)
+    said = bottlenecks.headline(COMPANY, LATE, calm, worth=WORTH, smallest=SMALLEST)
+    assert said == (
+        "No stage is slower than usual beyond the spread between quarters (one at 45% to 55% of its past pace would have shown); "
+        f"Offer in Small stands out most, at 50% (40% to 62%); {REST}"
+    )
+    assert bottlenecks.headline(COMPANY, LATE.head(0), calm.assign(ratio=np.nan)).endswith(
+        "counted as open); 0 open deals have waited longer than nine in ten winners did."
+    )
+
+
+def test_a_slow_market_is_called_that():
+    said = bottlenecks.headline(COMPANY, LATE, CELLS.assign(is_alert=False), market=MARKET)
+    assert said == f"All stages are slow together, at 70% (60% to 80%) of their past pace: the market, no bottleneck; {REST}"
+    notes = bottlenecks.notes(
+        Snapshot("data/sample", quarter="2026Q3"), pd.DataFrame({"reason": ["undated"], "n": [3]}), "", "", MARKET
+    )
+    assert notes[-2] == "3 of 3,355 deals have no duration: undated." and "in 2026Q3, beyond the usual spread" in notes[-1]
+
+
+def test_prices_stand_beside_their_cells_and_in_the_advice():
+    priced = bottlenecks.priced(CELLS, WORTH, SMALLEST)
+    assert priced["worth"].tolist()[0] == 120_000.4 and priced["worth"].isna().tolist() == [False, True, True]
+    assert priced["detectable"].tolist() == [0.3, 0.55, 0.45]
+    assert set(bottlenecks.priced(CELLS, "unknown", "unknown")) & {"worth", "detectable"} == set()
+    advice = bottlenecks.recommendations(LATE, priced)
+    assert advice["finding"].tolist()[0] == "Offer in Small moves at 50% of its past pace" and len(advice) == 2
+    assert advice.iloc[0][["expected_amount", "low", "high"]].tolist() == [120_000.4, 50_000, 200_000]
+    shown = bottlenecks.published(priced)  # only located cells, and nothing of single open deals
+    assert bottlenecks.published(priced[priced["segment"] == "all"])["stage"].tolist() == ["Talk", "Offer"]
+    assert shown["segment"].tolist() == ["Small"] and not {"n_open", "open_amount"} & set(shown)
+
+
+def test_only_common_steps_are_published():
+    steps = pd.DataFrame({"activity": ["a", "b"], "next_activity": ["b", "c"], "n": [5, 4]})
+    assert bottlenecks.common(steps)["n"].tolist() == [5]
+
+
+def test_checks_fail_when_parts_do_not_sum():
+    snapshot = Snapshot("data/sample", quarter="2026Q3")
+    overall, groups = bottlenecks.time_to_close(snapshot), bottlenecks.time_to_close(snapshot, by="segment")
+    stages, steps, shares = bottlenecks.conversion(snapshot), bottlenecks.funnel(snapshot), bottlenecks.outcome(snapshot)
+    assert bottlenecks.checks(snapshot, overall, groups, stages, steps, shares)["holds"].all()
+    wrong = [
+        (overall, groups.assign(n=groups["n"] + 1), stages, steps, shares),
+        (overall.assign(n_open=overall["n"]), groups, stages, steps, shares),
+        (overall, groups, stages.assign(lost=0), steps, shares),
+        (overall, groups, stages, steps.assign(value=steps["value"].to_numpy()[::-1]), shares),
+        (overall, groups, stages, steps, shares.assign(lost_share=0.0)),
+    ]
+    for frames in wrong:
+        assert (~bottlenecks.checks(snapshot, *frames)["holds"]).sum() == 1
+
+
+def test_the_worked_example_of_the_methods_page():
+    from revops_lib import statistics
+
+    days, ends = pd.Series([10, 20, 20, 30, 40]), pd.Series(["advanced", "lost", None, "advanced", None])
+    curve = statistics.survival_curve(days, ends.notna())
+    assert curve["value"].tolist() == pytest.approx([0.8, 0.6, 0.3]) and curve["at_risk"].tolist() == [5, 4, 2]
+    assert statistics.survival_quantile(curve, 0.5)[0] == 30 and np.isnan(statistics.survival_quantile(curve, 0.9)[0])
+    causes = statistics.cumulative_incidence(days, ends)
+    assert causes.groupby("cause")["value"].last().to_dict() == pytest.approx({"advanced": 0.5, "lost": 0.2})
+    naive = statistics.survival_curve(days, ends == "advanced")["value"].iloc[-1]
+    assert 1 - naive == pytest.approx(0.60)  # what would be said with the lost one taken for an open one
+    late = statistics.survival_curve(
+        pd.Series([10, 30, 50, 60]), pd.Series([True] * 4), entry=pd.Series([-np.inf, -np.inf, 40, -np.inf])
+    )
+    assert late["value"].tolist() == pytest.approx([2 / 3, 1 / 3, 1 / 6, 0])

@@ -1,120 +1,123 @@
-"""Which cells (stage × segment) slowed down: advances observed against those at the cell's own past pace.
+"""Which stages, and which segments of a stage, slowed down: advances observed against those at the own past pace.
 
-What all cells share (a slow market) is removed first, and the spread between past quarters decides what counts as unusual.
+What all stages share (a slow market) is removed first, and the spread between past quarters decides what counts as unusual.
 """
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
 
-from .. import periods, statistics
+from .. import statistics
 from ..snapshot import Snapshot
+from .hazards import exposure
+from .shifts import ALL, against_past, chosen, compared, ordered
 from .spells import LOOKBACK, spells
 
-RECENT = 4  # quarters that are compared
-WEEK_BOUNDS = (1, 2, 3, 4, 6, 8, 12, 16, 26)  # weeks in stage
 
+def ranking(snapshot: Snapshot, *, level: float = 0.9, alpha: float = 0.05) -> pd.DataFrame:
+    """Stages, and segments of a stage, by how much they slowed down: one row per stage in all segments (segment "all") and per
+    stage and segment. The stage with most evidence of a slowdown comes first (harmonic mean p of its rows, Wilson 2019: slow in
+    all segments and slow in one have equal chances), within a stage the row that stands out most.
 
-def ranking(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
-    """Cells (stage × segment) by how much they slowed down, one row per cell, worst first.
+    The last complete quarter against the eight before it, by advances per day at risk within segment and weeks in the stage
+    (in the last stage also week of the quarter). A slowdown that has lasted shows in the last four quarters against the eight
+    before; a row tells of them when they stand out more. What is removed: the pace that the other stages share
+    (precision-weighted mean of their log ratios). What counts as unusual: chance and one spread between quarters for all rows,
+    estimated from the past (half-Cauchy prior, Gelman 2006).
 
-    Last four complete quarters against the eight before them. Columns: stage, segment, n (advances), expected (at the cell's
-    past pace), ratio (observed ÷ expected, the quarter's common factor removed; missing without a past), low, high, z, is_alert
-    (Holm 5 %, one-sided), n_open and open_amount (deals in the cell now), unit. Raises NoHistory.
+    Columns: stage, segment, quarters (compared: 1 or 4), n (advances), expected (at the own past pace), ratio (observed ÷
+    expected, the common factor removed; missing without a past), low, high, z (square-root scale), is_alert (one-sided,
+    weighted Holm 1979 over all rows at `alpha`), against_best (pace ÷ that of the fastest segment with ten advances at the same
+    stage, for equal weeks in it), lost, lost_expected (at the past pace), lost_ratio, n_open and open_amount (deals there now),
+    unit. An open deal is at risk until the snapshot's day. With a single segment only the rows "all" stand. Raises NoHistory,
+    and DataRefused when amounts are in several currencies or no deal has entered a stage.
+
+    >>> snapshot = Snapshot("data/sample", quarter="2026Q3")
+    >>> print(*ranking(snapshot).iloc[0][["stage", "segment", "quarters", "is_alert"]])
+    Proposal SMB 4 True
     """
     snapshot.require_one_currency()
     found = spells(snapshot)
-    last = periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end)
-    last = last if snapshot.as_of >= periods.last_day(last) else last - 1
-    weeks = _deal_weeks(snapshot, found)
-    recent = weeks[(weeks["quarter"] > last - RECENT) & (weeks["quarter"] <= last)]
-    past = weeks[(weeks["quarter"] > last - RECENT - LOOKBACK) & (weeks["quarter"] <= last - RECENT)]
-    cells = _observed_expected(recent, past, ["stage", "segment"])
-    quarters = _observed_expected(past, past, ["stage", "segment", "quarter"])
-    before = quarters.groupby(["stage", "segment"])["n"].sum().rename("n_past")
-    cells = cells.join(before, on=["stage", "segment"]).fillna({"n_past": 0})
-    spread = _between_quarters(quarters) * (1 / RECENT + 1 / LOOKBACK)
-    y = np.log((cells["n"] + 0.5) / (cells["expected"] + 0.5))
-    v = 1 / (cells["n"] + 0.5) + 1 / (cells["n_past"] + 0.5) + spread  # the past pace is an estimate, too
-    v = v.where(cells["expected"] > 0, np.inf)  # nothing to compare with: says nothing, weighs nothing
-    others, others_v = _common_factor(y.to_numpy(), v.to_numpy())
-    effect, error = y - others, np.sqrt(v + others_v)
-    half = statistics.normal_quantile(level) * error
-    cells["ratio"], cells["low"], cells["high"] = np.exp(effect), np.exp(effect - half), np.exp(effect + half)
-    unknown = cells["expected"] == 0
-    cells.loc[unknown, ["ratio", "low", "high"]] = np.nan
-    cells["z"] = (effect / error).mask(unknown)
-    cells["is_alert"] = _holm(cells["z"], 0.05)
-    running = found[found["end"].isna()].merge(snapshot.opportunities[["opportunity_id", "amount"]], on="opportunity_id")
-    now = running.groupby(["stage", "segment"]).agg(n_open=("amount", "size"), open_amount=("amount", "sum"))
-    table = cells.join(now, on=["stage", "segment"]).sort_values("z", kind="stable", ignore_index=True)
+    table = chosen(exposure(snapshot, found), alpha)
+    half = statistics.normal_quantile(level) * table["error"]
+    table["ratio"] = np.exp(table["effect"])
+    table["low"], table["high"] = np.exp(table["effect"] - half), np.exp(table["effect"] + half)
+    table = table.merge(_open_now(snapshot, found), how="left", on=["stage", "segment"])
     table["n_open"] = table["n_open"].fillna(0).astype("int64")
-    names = ["stage", "segment", "n", "expected", "ratio", "low", "high", "z", "is_alert", "n_open", "open_amount"]
+    table = ordered(table)
+    names = ["stage", "segment", "quarters", "n", "expected", "ratio", "low", "high", "z", "is_alert", "against_best", "lost",
+             "lost_expected", "lost_ratio", "n_open", "open_amount"]  # fmt: skip
     return table[names].assign(unit="ratio")
 
 
-def _deal_weeks(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
-    """Weeks spent in each cell and advances, one row per stay and started week: stage, segment, quarter, bucket, advanced."""
-    n_weeks = np.maximum(np.ceil(found["days"].to_numpy() / 7), 1).astype(int)
-    row = np.repeat(np.arange(len(found)), n_weeks)
-    week = np.arange(len(row)) - np.repeat(np.cumsum(n_weeks) - n_weeks, n_weeks)
-    stay = found.iloc[row]
-    started = stay["from_at"].to_numpy() + week.astype("timedelta64[D]") * 7
-    is_last = week == n_weeks[row] - 1
-    return pd.DataFrame(
-        {
-            "stage": stay["stage"].to_numpy(),
-            "segment": stay["segment"].to_numpy(),
-            "quarter": periods.local_day(pd.Series(started), snapshot.timezone)
-            .dt.to_period(f"Q-{snapshot.fiscal_year_end}")
-            .array,
-            "bucket": np.searchsorted(WEEK_BOUNDS, week, side="right"),
-            "advanced": is_last & (stay["end"] == "advanced").to_numpy(),
-        }
-    )
+def locate(snapshot: Snapshot, *, level: float = 0.9, alpha: float = 0.05) -> pd.DataFrame:
+    """Where the stage that stands out most slowed down: the rows of `ranking` of the stage that comes first there."""
+    found = ranking(snapshot, level=level, alpha=alpha)
+    return found[found["stage"] == found["stage"].iloc[0]].reset_index(drop=True)
 
 
-def _observed_expected(weeks: pd.DataFrame, past: pd.DataFrame, cell: list[str]) -> pd.DataFrame:
-    """Advances of each cell against those at the past rate of the same stage, segment and weeks in stage. A stage the past
-    never saw has nothing to be compared with: 0 expected."""
-    where = weeks.groupby(list(dict.fromkeys([*cell, "bucket"])))["advanced"].agg(["sum", "size"]).reset_index()
-    rate = past.groupby(["stage", "segment", "bucket"])["advanced"].mean().rename("rate")
-    coarse = past.groupby("stage")["advanced"].mean()  # for weeks in stage, or a segment, the past never saw
-    where = where.join(rate, on=["stage", "segment", "bucket"])
-    where["expected"] = where["size"] * where["rate"].fillna(where["stage"].map(coarse))
-    return where.groupby(cell).agg(n=("sum", "sum"), expected=("expected", "sum")).reset_index()
+def detectable(snapshot: Snapshot, *, power: float = 0.8, alpha: float = 0.05) -> pd.DataFrame:
+    """The mildest slowdown that the last quarter would have shown, one row per row of `ranking`.
+
+    Columns: stage, segment, expected (advances in the quarter), ratio (a pace of this share of the past or below is flagged
+    with at least this `power`; missing when even a standstill could hide), unit. It is the distance at which a normal test with
+    the row's own variance passes the first step of Holm. Raises as `ranking`.
+    """
+    snapshot.require_one_currency()
+    found = compared(exposure(snapshot, spells(snapshot)), 1)
+    mean, slack = found["mean"].to_numpy()[:, None], found["slack"].to_numpy()[:, None]
+    critical = -found["share"].map(lambda share: NormalDist().inv_cdf(alpha * share)).to_numpy()[:, None]
+    tried = np.arange(0.0, 1.0, 0.005)[None, :]
+    distance = 2 * np.sqrt(mean) * (1 - np.sqrt(tried))
+    needed = critical * np.sqrt(1 + mean * slack) + NormalDist().inv_cdf(power) * np.sqrt(1 + tried * mean * slack)
+    seen = distance >= needed
+    found["ratio"] = np.where(seen.any(axis=1), np.where(seen, tried, 0).max(axis=1), np.nan)
+    return found[["stage", "segment", "expected", "ratio"]].assign(unit="ratio")
 
 
-def _between_quarters(quarters: pd.DataFrame) -> float:
-    """One variance of log(observed ÷ expected) between quarters for all cells, the quarter's common factor removed."""
-    y = np.log((quarters["n"] + 0.5) / (quarters["expected"] + 0.5))
-    w = quarters["n"] + 0.5
-    common = (w * y).groupby(quarters["quarter"]).transform("sum") / w.groupby(quarters["quarter"]).transform("sum")
-    y = y - common
-    cell = [quarters["stage"], quarters["segment"]]
-    mean = (w * y).groupby(cell).transform("sum") / w.groupby(cell).transform("sum")
-    q = (w * (y - mean) ** 2).sum()
-    total = w.groupby(cell).sum()
-    freedom = len(quarters) - len(total)
-    scale = (total - (w**2).groupby(cell).sum() / total).sum()
-    return float(max(0.0, (q - freedom) / scale)) if scale > 0 else 0.0
+def market(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
+    """What all stages share: their pace in the last complete quarter and the eight before, one row per quarter.
+
+    Columns: quarter, value (pace ÷ the mean of the eight quarters; the mean over stages without the slowest and the fastest,
+    for one stuck stage is no slow market), low, high (the usual spread between quarters around it, t distribution),
+    is_market_wide (the last quarter lies below what the eight others let expect: one-sided 5 %), unit. Raises as `ranking`.
+    """
+    data = exposure(snapshot, spells(snapshot))
+    pace = against_past(data, 1)
+    weight = pace.past_expected.sum(axis=1) + 0.5
+    y = np.log((pace.past.sum(axis=1) + 0.5) / weight)
+    last = np.log((pace.n.sum(axis=1) + 0.5) / (pace.expected.sum(axis=1) + 0.5))
+    watched = np.asarray(pace.watched.any(axis=(0, 1)))
+    common = np.array([_trimmed(of, w) for of, w in zip(y.T, weight.T, strict=True)])[watched]
+    now = _trimmed(last, pace.expected.sum(axis=1) + 0.5)
+    quarters = [q for q, seen in zip(data.quarters[-1 - LOOKBACK : -1], watched, strict=True) if seen]
+    values = np.append(common, now) - (common.mean() if len(common) else np.nan)
+    error = common.std(ddof=1) * np.sqrt(1 + 1 / len(common)) if len(common) > 2 else np.nan
+    half = error * _t_quantile(0.5 + level / 2, len(common) - 1)
+    table = pd.DataFrame({"quarter": [*quarters, data.quarters[-1]], "value": np.exp(values)})
+    table["low"], table["high"] = np.exp(values - half), np.exp(values + half)
+    is_slow = bool(values[-1] < -error * _t_quantile(0.95, len(common) - 1))
+    table["is_market_wide"] = [*[False] * len(quarters), is_slow]
+    return table.assign(unit="ratio")
 
 
-def _common_factor(y: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Precision-weighted mean of all other cells, and its variance, for each cell."""
-    w = 1 / v
-    others = w.sum() - w
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(others > 0, ((w * y).sum() - w * y) / others, 0.0)
-        variance = np.where(others > 0, 1 / others, 0.0)
-    return mean, variance
+def _trimmed(y: np.ndarray, weight: np.ndarray) -> float:
+    """Weighted mean without the smallest and the largest, where there are more than two."""
+    inner = np.argsort(y, kind="stable")[1:-1] if len(y) > 2 else np.arange(len(y))
+    return float(np.average(y[inner], weights=weight[inner]))
 
 
-def _holm(z: pd.Series, alpha: float) -> pd.Series:
-    """Which one-sided tests (small z) stay significant after Holm's correction (Holm 1979)."""
-    from statistics import NormalDist
+def _t_quantile(share: float, freedom: int) -> float:
+    from scipy.stats import t
 
-    p = z.dropna().map(NormalDist().cdf).sort_values()
-    steps = p <= alpha / (len(p) - np.arange(len(p)))
-    return steps.cummin().reindex(z.index, fill_value=False).astype(bool)
+    return float(t.ppf(share, freedom)) if freedom > 1 else float("nan")
+
+
+def _open_now(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
+    """Deals now in each stage, in all segments and in each: stage, segment, n_open, open_amount."""
+    running = found[found["end"].isna()].merge(snapshot.opportunities[["opportunity_id", "amount"]], on="opportunity_id")
+    both = pd.concat([running.assign(segment=ALL), running])
+    return both.groupby(["stage", "segment"]).agg(n_open=("amount", "size"), open_amount=("amount", "sum")).reset_index()

@@ -1,4 +1,4 @@
-"""Stays of deals in stages: when each began and how it ended; one still running on the snapshot's day is censored."""
+"""Stays of cases in stages: when each began and how it ended; one still running on the snapshot's day is censored."""
 
 from __future__ import annotations
 
@@ -7,32 +7,83 @@ import pandas as pd
 
 from .. import periods
 from ..snapshot import Snapshot
+from ..worktime import Calendar, worked_days
+from .events import ENDINGS
+from .usable import usable
 
 LOOKBACK = 8  # quarters of entries that times and conversion rest on
 DAY = 86_400
 
 
-def spells(snapshot: Snapshot) -> pd.DataFrame:
-    """Stays of deals in open stages, one row per stay.
+def spells(snapshot: Snapshot, *, process: str = "opportunities", calendar: Calendar | None = None) -> pd.DataFrame:
+    """Stays of cases in stages, one row per stay: of deals in open stages, of other cases after each activity.
 
-    Columns: opportunity_id, stage, from_at, to_at (missing: running), next_stage, days (until the end or the snapshot), end
-    (advanced, lost, back; missing while running), entered (quarter), segment, position. Raises NoHistory.
+    Columns: case_id, stage (of other processes the activity that began the stay), from_at, to_at (missing: running),
+    next_stage, days (until the end or the snapshot; working days with a `calendar`), end (advanced, lost, back; missing while
+    running), entered (quarter), position (of the stage in the process). Deals have opportunity_id and segment besides, other
+    cases resource (who began the stay).
+
+    Other processes list no stages: an activity's position is its usual place in a case (mean, of first times), a stay ends
+    "back" in an activity the case has been through and "lost" in Lost or Disqualified. After what a case ends with there is no
+    stay: Won, Lost, Disqualified, Resolved, Ended; in a process of the table `events` every activity that nothing has followed
+    in any case. Raises as `events` does.
     """
+    found = _of_deals(snapshot) if process == "opportunities" else _of_cases(snapshot, process)
+    until = found["to_at"].fillna(snapshot.cutoff)
+    if calendar is None:
+        found["days"] = (until - found["from_at"]).dt.total_seconds() / DAY
+    else:
+        found["days"] = worked_days(calendar, found["from_at"], until)
+    found["entered"] = periods.local_day(found["from_at"], snapshot.timezone).dt.to_period(f"Q-{snapshot.fiscal_year_end}")
+    own = [name for name in ("opportunity_id", "segment", "resource") if name in found]
+    names = ["case_id", "stage", "from_at", "to_at", "next_stage", "days", "end", "entered", "position"]
+    return found[[*names, *own]].reset_index(drop=True)
+
+
+def _of_deals(snapshot: Snapshot) -> pd.DataFrame:
     stages = snapshot.table("stages").astype({"position": "float64"}).set_index("stage")
     found = snapshot.spells("stage").rename(columns={"value": "stage", "next_value": "next_stage"})
     found = found[found["stage"].map(stages["status"]) == "open"]
-    found["days"] = (found["to_at"].fillna(snapshot.cutoff) - found["from_at"]).dt.total_seconds() / DAY
     position, following = found["stage"].map(stages["position"]), found["next_stage"].map(stages["position"])
     lost = found["next_stage"].map(stages["status"]) == "lost"
     end = np.select([lost, following > position], ["lost", "advanced"], "back")
     found["end"] = pd.Series(end, index=found.index).where(found["to_at"].notna())
-    found["entered"] = periods.local_day(found["from_at"], snapshot.timezone).dt.to_period(f"Q-{snapshot.fiscal_year_end}")
+    found["position"] = position
     deals = snapshot.opportunities
     found = found[found["opportunity_id"].isin(deals["opportunity_id"])].copy()  # others are counted by `quality`
     segment = pd.Series(snapshot.members(deals, "segment").to_numpy(), index=deals["opportunity_id"])
     found["segment"] = found["opportunity_id"].map(segment)
-    found["position"] = position
-    return found.reset_index(drop=True)
+    return found.assign(case_id=found["opportunity_id"])
+
+
+def _of_cases(snapshot: Snapshot, process: str) -> pd.DataFrame:
+    known = usable(snapshot, process)
+    log = known.log
+    names = pd.Series(log.activities)
+    follows = np.zeros(len(log.case), dtype=bool)
+    follows[log.step] = True
+    nth = np.arange(len(log.case)) - np.repeat(log.first, log.length)
+    key = pd.Series(log.case.astype("int64") * len(names) + log.activity)
+    again = key.duplicated().to_numpy()
+    position = pd.Series(nth[~again]).groupby(log.activity[~again]).mean().rank(method="first")
+    following = np.append(log.activity[1:], 0)
+    end = np.select([names.isin(("Lost", "Disqualified")).to_numpy()[following], np.append(again[1:], False)], ["lost", "back"],
+                    "advanced")  # fmt: skip
+    goes_on = names.isin(names.iloc[np.unique(log.activity[log.step])])
+    is_end = names.isin(ENDINGS[process]) if process in ENDINGS else ~goes_on
+    found = pd.DataFrame(
+        {
+            "case_id": log.cases[log.case],
+            "stage": names.iloc[log.activity].array,
+            "from_at": log.at.view("datetime64[us]"),
+            "to_at": pd.Series(np.append(log.at[1:], 0).view("datetime64[us]")).where(follows),
+            "next_stage": names.iloc[following].reset_index(drop=True).where(follows),
+            "end": pd.Series(end, dtype="str").where(follows),
+            "position": position.reindex(log.activity).to_numpy(),
+            "resource": known.events["resource"].iloc[log.row].array,
+        }
+    )
+    return found[follows | ~is_end.to_numpy()[log.activity]].reset_index(drop=True)
 
 
 def recent(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -82,6 +84,44 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[3:], float))
 
 
+def outcome(
+    snapshot: Snapshot, *, by: str | None = None, within_days: Sequence[int] = (30, 60, 90, 180), level: float = 0.9
+) -> pd.DataFrame:
+    """Share of deals won, lost and still open so many days after creation, one row per group and number of days.
+
+    Winning and losing compete (Aalen & Johansen 1978), open deals are censored, entry is delayed as in `time_to_close`, whose
+    deals these are. Columns: member, days, n (deals), n_watched (those watched beyond that day), won_share, won_low, won_high,
+    lost_share, open_share (the three shares sum to 1); missing where no deal has been watched so long and some were open.
+
+    >>> outcome(Snapshot("data/sample", quarter="2026Q3"), within_days=[90])[["won_share", "lost_share", "open_share"]].round(2)
+       won_share  lost_share  open_share
+    0       0.21        0.67        0.12
+    """
+    deals = aged(snapshot)
+    if deals.empty:
+        raise DataRefused("no opportunity carries a creation date", f"data {snapshot.data}", "export the creation date")
+    member = snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)
+    rows = []
+    for name, group in deals.groupby(member):
+        ended = group["status"] != "open"
+        curve = statistics.cumulative_incidence(group["days"], group["status"].where(ended), level, entry=group["entry"])
+        for days in within_days:
+            n_watched = int(((group["days"] > days) & (group["entry"] < days)).sum())
+            rows.append([name, days, len(group), n_watched, *_shares(curve, days, is_known=group["days"].max() >= days)])
+    names = ["member", "days", "n", "n_watched", "won_share", "won_low", "won_high", "lost_share", "open_share"]
+    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[4:], float))
+
+
+def _shares(curve: pd.DataFrame, days: int, *, is_known: bool) -> list[float]:
+    """Won with its interval, lost and open by that day; all missing when the curve ends earlier with deals still open."""
+    by_then = curve[curve["time"] <= days].groupby("cause")[["value", "low", "high"]].last()
+    shares = by_then.reindex(["won", "lost"]).fillna(0.0)
+    left = round(1 - shares["value"].sum(), 12)
+    if not is_known and left > 0:
+        return [np.nan] * 5
+    return [*shares.loc["won"], shares.loc["lost", "value"], left]
+
+
 def win_rate(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> pd.DataFrame:
     """Won ÷ (won + lost) of the deals closed in the quarter, by close date, one row for the company and one per group.
 
@@ -103,12 +143,39 @@ def win_rate(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -
 
 
 def aged(snapshot: Snapshot) -> pd.DataFrame:
-    """Dated opportunities with `days` from creation to closing, or to the snapshot while open, never negative; and `entry`, the
-    days a deal was old when the source began to keep outcomes (below 0 when it was created later)."""
-    deals = snapshot.opportunities[snapshot.opportunities["created_at"].notna()].copy()
+    """Dated opportunities with `days` from creation to closing, or to the snapshot while open; and `entry`, the days a deal was
+    old when the source began to keep outcomes (below 0 when it was created later). `not_timed` counts the others."""
+    deals = _dated(snapshot)
+    return deals[(deals["days"] >= 0) & (deals["days"] > deals["entry"])]
+
+
+def not_timed(snapshot: Snapshot) -> pd.DataFrame:
+    """Deals without a usable duration, which no time from creation counts, one row per reason, 0 included.
+
+    Columns: reason, n, share (of all deals), example (an opportunity_id; missing where n is 0).
+
+    >>> int(not_timed(Snapshot("data/sample", quarter="2026Q3"))["n"].sum())
+    0
+    """
+    deals = _dated(snapshot)
+    reasons = {
+        "no creation date": deals["created_at"].isna(),
+        "closed without a close date": deals["created_at"].notna() & deals["days"].isna(),
+        "closed before it was created": deals["days"] < 0,
+        "closed before the source kept outcomes": (deals["days"] >= 0) & (deals["days"] <= deals["entry"]),
+    }
+    rows = [
+        [reason, int(is_so.sum()), float(is_so.mean()), deals.loc[is_so, "opportunity_id"].min() if is_so.any() else None]
+        for reason, is_so in reasons.items()
+    ]
+    return pd.DataFrame(rows, columns=["reason", "n", "share", "example"])
+
+
+def _dated(snapshot: Snapshot) -> pd.DataFrame:
+    deals = snapshot.opportunities.copy()
     created = periods.local_day(deals["created_at"], snapshot.timezone)
     end = deals["close_date"].where(deals["status"] != "open", pd.Timestamp(snapshot.as_of))
-    deals["days"] = (end - created).dt.days.clip(lower=0)
+    deals["days"] = (end - created).dt.days
     since = pd.Timestamp(snapshot.outcomes_since or snapshot.as_of)
     deals["entry"] = (since - created).dt.days - 0.5  # a deal that closed on the first watched day was seen
-    return deals[deals["days"].notna() & (deals["days"] > deals["entry"])]
+    return deals
