@@ -6,11 +6,12 @@ allowlist    what of a run may appear on the site
 privacy      who may see what, pseudonyms
 tables       what each canonical table and column means, and how a dataset lies on disk
 periods      fiscal quarters, days, instants            money       exact amounts
-statistics   intervals and survival with open cases     duplicates   records that look like one
+worktime     working hours between instants             duplicates   records that look like one
+statistics   intervals and survival with open cases
 sources      reads exports of any format through a mapping; the only module that reads source files; fetches and drafts, too
 sample       invents a company whose truth is known
 snapshot     what was known at the end of a day; analyses accept nothing else
-quality · forecast · bottlenecks · compensation         one question each: Snapshot -> result frames
+quality · forecast · bottlenecks · diagnosis · compensation   one question each: Snapshot -> result frames
 charts       frame -> picture                           report      sentences, tables, results files
 runs         a quarter's notebooks in parallel          site        the book from what a run may publish
 spreadsheets what a run found, as a workbook            doctor      is this machine ready

@@ -8,10 +8,10 @@ import pytest
 LIB = Path(__file__).resolve().parent.parent / "revops_lib"
 FLOORS = {
     **dict.fromkeys(["errors"], 0),
-    **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "duplicates"], 1),
+    **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "worktime", "duplicates"], 1),
     **dict.fromkeys(["sources", "sample"], 2),
     **dict.fromkeys(["snapshot", "allowlist"], 3),
-    **dict.fromkeys(["quality", "forecast", "bottlenecks", "compensation"], 4),
+    **dict.fromkeys(["quality", "forecast", "bottlenecks", "diagnosis", "compensation"], 4),
     **dict.fromkeys(["charts", "report"], 5),
     **dict.fromkeys(["runs", "site", "doctor", "spreadsheets"], 6),
     "cli": 7,
@@ -119,6 +119,6 @@ def test_a_notebooks_imports_leave_out_what_it_does_not_need():
     import sys
 
     heavy = ("seaborn", "matplotlib", "statsmodels", "scipy", "papermill", "pandera", "nbformat")
-    rooms = "charts, forecast, quality, bottlenecks, compensation, report, snapshot"
+    rooms = "charts, forecast, quality, bottlenecks, diagnosis, compensation, report, snapshot"
     code = f"import sys; from revops_lib import {rooms}; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
