@@ -44,14 +44,17 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/python .ci/escaping.py
 
-truth: setup  ## the statistical claims over many seeds (minutes)
+truth: setup  ## the statistical claims over many seeds (minutes), and the flow of logs beside pm4py
+	PYTHON=$(PYTHON) bash .ci/peer
 	$(BIN)/pytest -m truth -n 2 --dist loadfile -rP tests
 
 bench: setup  ## ratios against a peer measured in the same run
+	PYTHON=$(PYTHON) bash .ci/peer
 	$(BIN)/python benchmarks/quarter.py
 	$(BIN)/python benchmarks/imports.py
 	$(BIN)/python benchmarks/forecast.py
 	$(BIN)/python benchmarks/snapshots.py
+	$(BIN)/python benchmarks/eventlogs.py
 
 lab: setup  ## open JupyterLab in this environment
 	$(BIN)/jupyter lab notebooks
