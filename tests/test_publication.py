@@ -191,8 +191,12 @@ def test_a_category_of_few_open_deals_is_hidden() -> None:
 def test_the_tables_of_a_young_company_give_no_small_group_away(quarter: str, day: str) -> None:
     """Real tables of the sample: at first every group is small."""
     snapshot = Snapshot("data/sample", quarter=quarter, as_of=day)
+    ranking = report.ask(bottlenecks.ranking, snapshot, level=0.9)
+    worth, smallest = report.ask(bottlenecks.value, snapshot, level=0.9), report.ask(bottlenecks.detectable, snapshot)
     made = {
-        "ranking": report.ask(bottlenecks.ranking, snapshot, level=0.9),
+        "ranking": report.ask(bottlenecks.published, report.ask(bottlenecks.priced, ranking, worth, smallest)),
+        "funnel": report.ask(bottlenecks.funnel, snapshot, level=0.9),
+        "flow": report.ask(bottlenecks.common, report.ask(bottlenecks.directly_follows, snapshot)),
         "time_in_stage": report.ask(bottlenecks.time_in_stage, snapshot, level=0.9),
         "conversion": report.ask(bottlenecks.conversion, snapshot, level=0.9),
         "win_rate": report.ask(bottlenecks.win_rate, snapshot, by="segment", level=0.9),
@@ -312,6 +316,7 @@ def test_the_playbook_counts_every_table_with_groups() -> None:
         "quality": {"fitness", "freshness", "reconciliation"},
         "forecast": {"accuracy", "backtest", "horizons"},
         "bottlenecks": set(),
+        "diagnosis": {"data"},
         "compensation": {"plan"},
     }
 
