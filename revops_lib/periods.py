@@ -19,8 +19,9 @@ _QUARTER = re.compile(r"[0-9]{4}Q[1-4]")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def quarter(text: str, fiscal_year_end: str = "DEC") -> pd.Period:
-    """The fiscal quarter that `text` names; `fiscal_year_end` is the month the fiscal year ends in.
+def quarter(text: str, fiscal_year_end: str = "DEC", name: str = "quarter") -> pd.Period:
+    """The fiscal quarter that `text` names; `fiscal_year_end` is the month the fiscal year ends in, `name` what the error calls
+    it.
 
     >>> quarter("2026Q3").end_time.date().isoformat()
     '2026-09-30'
@@ -32,7 +33,7 @@ def quarter(text: str, fiscal_year_end: str = "DEC") -> pd.Period:
             f"fiscal year end {fiscal_year_end!r} is not a month", "fiscal_year_end", nearest(fiscal_year_end, MONTHS)
         )
     if not isinstance(text, str) or not _QUARTER.fullmatch(text):
-        raise UsageError(f"{text!r} is not a quarter", "quarter", f"write it like {_repair(str(text))}")
+        raise UsageError(f"{text!r} is not a quarter", name, f"write it like {_repair(str(text))}")
     return pd.Period(text, freq=f"Q-{fiscal_year_end}")
 
 
@@ -44,8 +45,8 @@ def _repair(text: str) -> str:
     return f"{year}Q{min(max(int(number), 1), 4)}"
 
 
-def day(text: str | dt.date) -> dt.date:
-    """The calendar day written `YYYY-MM-DD`.
+def day(text: str | dt.date, name: str = "as_of") -> dt.date:
+    """The calendar day written `YYYY-MM-DD`; `name` is what the error calls it.
 
     >>> day("2026-09-30")
     datetime.date(2026, 9, 30)
@@ -59,7 +60,7 @@ def day(text: str | dt.date) -> dt.date:
             return dt.date.fromisoformat(text)
         except ValueError:
             pass
-    raise UsageError(f"{text!r} is not a day", "as_of", "write it like 2026-09-30")
+    raise UsageError(f"{text!r} is not a day", name, "write it like 2026-09-30")
 
 
 def quarter_of(date: dt.date, fiscal_year_end: str = "DEC") -> pd.Period:

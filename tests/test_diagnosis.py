@@ -215,6 +215,7 @@ def test_recurring_revenue_moves_from_opening_to_closing_to_the_cent(sample, com
         {"subscription_id": "3", "account_id": "leaves", "mrr": "7", "start_date": "2026-01-01", "end_date": "2026-05-31"},
         {"subscription_id": "4", "account_id": "comes", "mrr": "3", "start_date": "2026-06-01"},
         {"subscription_id": "5", "account_id": "tries", "mrr": "99", "start_date": "2026-06-01", "is_trial": True},
+        {"subscription_id": "6", "account_id": "unpriced", "mrr": None, "start_date": "2026-06-01"},
     ]
     for row in contracts:
         row |= {"currency": "EUR", **{name: pd.Timestamp(row[name]) for name in ("start_date", "end_date") if name in row}}
@@ -305,6 +306,74 @@ def test_people_are_groups_of_five_or_more(company, sample):
     cells = diagnosis.drilldown(Snapshot(company(opportunities=rows, reps=reps), quarter="2026Q2"), by=["team", "tenure"])
     assert set(cells.loc[cells["by"] == "team", "member"]) == {"big", "(fewer than five people)"}
     assert set(cells.loc[cells["by"] == "tenure", "member"]) == {"after three years"}
+    with pytest.raises(UsageError, match="groups of people"):
+        diagnosis.timeline(sample, by="tenure", member="after three years")
+
+
+def test_groups_of_people_have_five_in_every_quarter_compared_and_are_not_named(company):
+    """Five people of `new` closed deals over the years, one of them in the last quarter: that one's losses are nobody else's."""
+    reps = [{"rep_id": f"r{i}", "team": "new" if i < 5 else "old", "hire_date": pd.Timestamp("2020-01-01")} for i in range(12)]
+    rows = deals({str(quarter): (120, 60, 100) for quarter in pd.period_range("2023Q1", "2026Q2", freq="Q")}, type="new")
+    for i, row in enumerate(rows):
+        row["owner_id"] = f"r{i % 12}"
+        if row["close_date"] >= pd.Timestamp("2026-04-01") and i % 12 < 5:
+            row |= {"owner_id": "r0", "status": "lost", "stage": "Lost"}
+    snapshot = Snapshot(company(opportunities=rows, reps=reps), quarter="2026Q2")
+    cells = diagnosis.drilldown(snapshot, against=YEAR, by=["team", "type"])
+    few = cells[cells["member"] == "(fewer than five people)"]
+    assert set(cells.loc[cells["by"] == "team", "member"]) == {"old", "(fewer than five people)"}
+    assert len(few) == 3 and few["z"].isna().all()
+    # The same with five of them still there: judged, but named to nobody.
+    for i, row in enumerate(rows):
+        row["owner_id"] = f"r{i % 12}"
+    snapshot = Snapshot(company(opportunities=rows, reps=reps), quarter="2026Q2")
+    drivers, data = diagnosis.drivers(snapshot, against=YEAR), diagnosis.data_changes(snapshot, against=YEAR)
+    cells = diagnosis.drilldown(snapshot, against=YEAR, by=["team", "type"])
+    assert cells.iloc[0][["by", "member"]].tolist() == ["team", "new"] and cells.loc[0, "is_beyond"]
+    said = diagnosis.headline(snapshot, drivers, data, cells, against=YEAR)
+    advice = diagnosis.recommendations(drivers, data, cells)
+    assert "win rate of new (type)" in said and "(team)" not in said + " ".join(advice["finding"])
+    assert diagnosis.began(snapshot, cells)["member"].iloc[0] == "new" and len(diagnosis.began(snapshot, cells)) == 42
+    only = diagnosis.drilldown(snapshot, against=YEAR, by=["team"])
+    assert "only groups of people" in report.ask(diagnosis.began, snapshot, only)
+
+
+def test_what_is_counted_for_publication_is_the_smallest_quarter(company):
+    rows = deals({"2025Q3": (30, 9, 100), "2025Q4": (20, 1, 100), "2026Q1": (25, 0, 0), "2026Q2": (40, 12, 100)})
+    found = diagnosis.drivers(Snapshot(company(opportunities=rows), quarter="2026Q2"), against=YEAR).set_index("driver")
+    assert found.loc["bookings", ["n", "n_was", "n_least"]].tolist() == [12, 1, 1]
+    assert found.loc["opportunities", ["n", "n_was", "n_least"]].tolist() == [40, 20, 20]
+    few = diagnosis.drivers(Snapshot(company(opportunities=rows), quarter="2026Q2")).set_index("driver")
+    assert few.loc["deal value", ["n", "n_was", "n_least"]].tolist() == [12, 0, 12]  # nobody is not a group
+
+
+@pytest.mark.parametrize(("now", "before"), [(30, 3), (3, 30)])
+def test_the_headline_tells_no_number_about_fewer_than_five(company, now, before):
+    usual = {
+        str(quarter): (before + i % 2, before, 100) for i, quarter in enumerate(pd.period_range("2023Q1", "2026Q1", freq="Q"))
+    }
+    snapshot = Snapshot(company(opportunities=deals({**usual, "2026Q2": (now, now, 100)}, type="new")), quarter="2026Q2")
+    cells = diagnosis.drilldown(snapshot, by=["type"])
+    assert cells.loc[0, "is_beyond"] and cells.loc[0, "driver"] == "opportunities"
+    said = diagnosis.headline(snapshot, diagnosis.drivers(snapshot), diagnosis.data_changes(snapshot), cells)
+    assert "opportunities of new (type): fewer than 5 deals in a quarter" in said and "→" not in said
+
+
+@pytest.mark.parametrize(
+    ("z", "change", "said"),
+    [
+        (-4, -0.3, "fell beyond noise"),
+        (-4, 0.1, "grew less than usual beyond noise"),
+        (4, 0.3, "rose beyond noise"),
+        (4, -0.1, "fell less than usual beyond noise"),
+    ],
+)
+def test_advice_goes_by_what_is_unusual(sample, z, change, said):
+    cells = diagnosis.drilldown(sample, against=YEAR).head(1).assign(z=z, change=change)
+    drivers, data = diagnosis.drivers(sample, against=YEAR), diagnosis.data_changes(sample, against=YEAR)
+    advice = diagnosis.recommendations(drivers, data, cells).iloc[0]
+    assert advice["finding"] == f"Opportunities of partner (source) {said}"
+    assert advice["action"].startswith("Find out why fewer" if z < 0 else "Check that the team")
 
 
 # --- since when -------------------------------------------------------------------------------------------------------
@@ -427,6 +496,116 @@ def test_wins_not_entered_yet_are_estimated(company):
     assert missing > 5 and abs(said - missing) <= 3 and entered["is_cause"]
 
 
+def moved(company, rows: list[dict], **options) -> pd.Series:
+    """What the stages say of deals that all went Talk, then the stage they ended in."""
+    changes = [
+        {
+            "change_no": 2 * i + k,
+            "opportunity_id": row["opportunity_id"],
+            "changed_at": at,
+            "field": "stage",
+            "new_value": stage,
+        }
+        for i, row in enumerate(rows)
+        for k, (at, stage) in enumerate(
+            [(row["created_at"], "Talk"), (row["close_date"] + pd.Timedelta(hours=9), row["stage"])]
+        )
+    ]
+    stages = [
+        {"stage": name, "position": i, "status": status, "probability": 0.5}
+        for i, (name, status) in enumerate([("Talk", "open"), ("Won", "won"), ("Signed", "won"), ("Lost", "lost")])
+    ]
+    data = company(opportunities=rows, opportunity_history=changes, tracked=["stage"], stages=stages)
+    return diagnosis.data_changes(Snapshot(data, **options)).set_index("check").loc["stages"]
+
+
+def test_a_new_won_stage_explains_the_bookings_that_went_through_it(company):
+    """Sixty wins of 100 more are demand, whatever five wins of 1 in a new stage are called; sixty in the new stage are not."""
+    usual = {str(quarter): (90, 30, 100) for quarter in pd.period_range("2025Q2", "2026Q1", freq="Q")}
+    rows = deals(usual) + deals({"2026Q2": (150, 90, 100)}, prefix="n")
+    for n, amount, is_cause in ((5, "1", False), (60, "100", True)):
+        new = {f"n{i * 17 % 90}" for i in range(n)}
+        changed = [{**row, "stage": "Signed", "amount": amount} if row["opportunity_id"] in new else row for row in rows]
+        found = moved(company, changed, quarter="2026Q2")
+        assert "the stage “Signed” is new since" in found["finding"] and found["is_cause"] == is_cause
+
+
+def test_what_was_renamed_after_the_quarter_is_no_cause_of_it(company):
+    """Known on a later day: wins are called otherwise from the next quarter on."""
+    usual = {str(quarter): (90, 30 + i, 100) for i, quarter in enumerate(pd.period_range("2025Q2", "2026Q3", freq="Q"))}
+    rows = [
+        {**row, "stage": "Signed"} if row["status"] == "won" and row["close_date"] >= pd.Timestamp("2026-07-01") else row
+        for row in deals(usual)
+    ]
+    assert "is called “Signed”" in moved(company, rows, quarter="2026Q3", as_of="2026-09-30")["finding"]
+    assert moved(company, rows, quarter="2026Q2", as_of="2026-09-30")["state"] == "nothing found"
+    assert moved(company, rows, quarter="2026Q1", as_of="2026-09-30")["state"] == "nothing found"
+
+
+def test_a_batch_in_one_of_four_quarters_counts_a_quarter(company):
+    """Bookings fall by 1,000 a quarter; forty wins of 40 on one day of four quarters are 400 of it, not 1,600."""
+    usual = {str(quarter): (60, 40, 100) for quarter in pd.period_range("2024Q4", "2026Q1", freq="Q")}
+    rows = deals(usual) + deals({"2026Q2": (60, 34, 100)}, prefix="n")
+    rows += [{**row, "close_date": pd.Timestamp("2025-11-05")} for row in deals({"2025Q4": (40, 40, 40)}, prefix="b")]
+    snapshot = Snapshot(company(opportunities=rows), quarter="2026Q2")
+    assert diagnosis.drivers(snapshot, against=YEAR).loc[0, "part"] == -1_000
+    found = diagnosis.data_changes(snapshot, against=YEAR).set_index("check").loc["batches"]
+    assert (
+        "deals were won on 2025-11-05" in found["finding"]
+        and found["since"] == pd.Timestamp("2025-11-05")
+        and not found["is_cause"]
+    )
+
+
+def test_of_a_running_quarter_as_many_days_of_creation_count(company):
+    """As many deals a day, closed ten days later, all the time: nothing moved, on day 40 of the quarter either."""
+    days = pd.date_range("2024-01-01", "2026-08-09")
+    rows = [
+        {"opportunity_id": f"d{i}", "status": "lost", "stage": "Lost", "amount": "50", "currency": "EUR", "created_at": day,
+         "close_date": day + pd.Timedelta(days=10)} if day + pd.Timedelta(days=10) <= days[-1] else
+        {"opportunity_id": f"d{i}", "status": "open", "stage": "Talk", "amount": "50", "currency": "EUR", "created_at": day}
+        for i, day in enumerate(days)
+    ]  # fmt: skip
+    snapshot = Snapshot(company(opportunities=rows), quarter="2026Q3", as_of="2026-08-09")
+    found = diagnosis.behind(snapshot).iloc[0]
+    assert found[["was", "now"]].tolist() == [40, 40]
+    assert found[["created", "pace"]].tolist() == pytest.approx([0, 0], abs=0.5)  # quarters differ by a day
+
+
+def test_on_a_day_without_a_closed_deal_the_notebook_says_so(company):
+    """The first day of a quarter, when nothing closed on the first day of the quarters before either; and no win ever."""
+    usual = deals({str(quarter): (40, 12, 100) for quarter in pd.period_range("2023Q1", "2026Q3", freq="Q")}, source="web")
+    late = [{**row, "close_date": row["close_date"] + pd.Timedelta(days=1), "product_id": "A"} for row in usual]
+    never = [{**row, "status": "lost", "stage": "Lost"} for row in late]
+    for rows, quarter, day in (
+        (late, "2026Q4", "2026-10-01"),
+        (never, "2026Q4", "2026-10-01"),
+        (never, "2026Q3", "2026-09-30"),
+    ):
+        changes = [
+            {"change_no": i, "opportunity_id": row["opportunity_id"], "changed_at": row["close_date"], "field": "stage",
+             "new_value": row["stage"]} for i, row in enumerate(rows)
+        ]  # fmt: skip
+        data = company(opportunities=rows, opportunity_history=changes, tracked=["stage"], products=[{"product_id": "A"}])
+        snapshot = Snapshot(data, quarter=quarter, as_of=day)
+        options = {"against": YEAR}
+        drivers, changed, cells, types = (
+            report.ask(ask, snapshot, **options)
+            for ask in (diagnosis.drivers, diagnosis.data_changes, diagnosis.drilldown, diagnosis.tree)
+        )
+        months = report.ask(diagnosis.began, snapshot, cells)
+        for ask in (diagnosis.behind, diagnosis.prices, diagnosis.velocity, diagnosis.timeline):
+            report.ask(ask, snapshot, **(options if ask is not diagnosis.timeline else {}))
+        said = diagnosis.headline(snapshot, drivers, changed, cells, months, **options)
+        assert said.startswith("Not available: no deal closed in 2026Q4" if quarter == "2026Q4" else "Bookings of 2026Q3 did")
+        diagnosis.notes(snapshot, drivers, **options)
+        diagnosis.checks(snapshot, drivers, cells, types, **options)
+        diagnosis.recommendations(drivers, changed, cells)
+        diagnosis.metrics(drivers, cells)
+        for draw, frame in ((charts.drivers, drivers), (charts.drilldown, cells), (charts.timeline, months)):
+            assert draw(frame).alt
+
+
 def test_several_currencies_and_an_empty_export_are_refused(company):
     mixed = deals({"2026Q1": (4, 2, 100), "2026Q2": (4, 2, 100)})
     mixed[0]["currency"] = "USD"
@@ -506,3 +685,34 @@ def deals(quarters: dict, *, account: str | None = None, prefix: str = "d", days
 
 def state(company, rows: list[dict]) -> pd.DataFrame:
     return diagnosis.data_changes(Snapshot(company(opportunities=rows), quarter="2026Q2"))
+
+
+def test_a_quarter_before_all_data_is_refused_by_its_name():
+    snapshot = Snapshot("data/sample", quarter="2026Q3")
+    with pytest.raises(DataRefused, match="no closed deal is known in 2019Q1: they are there from 2020-"):
+        diagnosis.drivers(snapshot, against="2019Q1")
+    with pytest.raises(UsageError, match=r"against \(or 'last year', 'previous year'\)"):
+        diagnosis.drivers(snapshot, against="lastyear")
+
+
+def test_bookings_are_split_by_groups_of_people_of_five_and_more():
+    found = diagnosis.drivers(Snapshot("data/sample", quarter="2026Q3"), by="tenure")
+    assert found["part"].iloc[1:].sum() == found["part"].iloc[0]
+
+
+def test_without_amounts_there_is_nothing_to_split(company):
+    won = {"status": "won", "stage": "Won", "created_at": "2026-01-01"}
+    days = ("2026-02-01", "2026-05-01")
+    deals = [{**won, "opportunity_id": f"d{i}", "close_date": day} for i, day in enumerate(days)]
+    snapshot = Snapshot(company(opportunities=deals), quarter="2026Q2")
+    with pytest.raises(DataRefused, match="no won deal carries an amount"):
+        diagnosis.drivers(snapshot)
+
+
+def test_a_share_of_nothing_or_less_is_not_told(company):
+    won = {"status": "won", "stage": "Won", "created_at": "2026-01-01", "currency": "EUR"}
+    rows = [("2026-02-01", "-500.00"), ("2026-05-01", "1000.00")]
+    deals = [{**won, "opportunity_id": f"d{i}", "close_date": day, "amount": amount} for i, (day, amount) in enumerate(rows)]
+    snapshot = Snapshot(company(opportunities=deals), quarter="2026Q2")
+    said = diagnosis.headline(snapshot, diagnosis.drivers(snapshot), diagnosis.data_changes(snapshot))
+    assert "rose by 1,500 EUR against" in said

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from .. import statistics
+from ..errors import DataRefused
 from ..snapshot import Snapshot
 from .beginning import timeline
 from .compared import compare
-from .drilldown import UNKNOWN, members
+from .drilldown import STAFF, UNKNOWN, members
 from .factors import DEAL_VALUE, OPPORTUNITIES, WIN_RATE
 from .noise import ENOUGH
 
@@ -38,11 +39,11 @@ def headline(
     against: str = "",
 ) -> str:
     """The answer in one sentence: the change; data or business; the driver that contributed most; whether that is beyond noise,
-    where, and since when. A sentence in place of a frame says why there is none."""
+    where, and since when; groups of people are not named. A sentence in place of a frame says why there is none."""
     if isinstance(drivers, str) or isinstance(data, str):
         return str(drivers if isinstance(drivers, str) else data)
     comparison, total = compare(snapshot, against), drivers.iloc[0]
-    was = f" ({(total['now'] - total['was']) / total['was']:+.0%})".replace("-", "−") if total["was"] else ""
+    was = f" ({(total['now'] - total['was']) / total['was']:+.0%})".replace("-", "−") if total["was"] > 0 else ""
     part = float(total["part"])
     verb = f"{'rose' if part > 0 else 'fell'} by {abs(part):,.0f} {total['unit']}{was}" if part else "did not change"
     text = f"Bookings of {comparison.after} {verb} against {comparison.name}"
@@ -55,7 +56,7 @@ def headline(
         verdict = "no change of the data explains it as far as this source tells"
     else:
         verdict = "no change of the data explains it"
-    return f"{text}; {verdict}. {_cause(drivers, part)}{_place(cells, part, began)}."
+    return f"{text}; {verdict}." + (f" {_cause(drivers, part)}{_place(cells, part, began)}." if part else "")
 
 
 def _several(sentences: pd.Series) -> str:
@@ -81,17 +82,37 @@ def _signed(value: float) -> str:
 
 def _place(cells: pd.DataFrame | str, part: float, began: pd.DataFrame | str) -> str:
     """Where it stands out, and since when."""
-    if isinstance(cells, str) or cells["z"].isna().all():
+    cells = _named(cells)
+    if cells.empty or cells["z"].isna().all():
         return ""
     first = cells.iloc[0]
     if not first["is_beyond"] or first["z"] * part <= 0:
         return "; no group stands out of its past that way"
     cell = f"{first['driver']} of {first['member']} ({first['by']})"
-    levels = f"{_level(first, 'was')} → {_level(first, 'now')}" if first["n"] >= FEW else f"fewer than {FEW} deals now"
-    text = f"; what stands out most is {cell}: {levels}"
+    is_told = min(first["n"], first["n_was"]) >= FEW
+    levels = f"{_level(first, 'was')} → {_level(first, 'now')}" if is_told else f"fewer than {FEW} deals in a quarter"
+    course = "" if _as_it_moved(first) else f" ({_course(first)})"
+    text = f"; what stands out most is {cell}: {levels}{course}"
     if isinstance(began, pd.DataFrame) and pd.notna(began["began"].iloc[0]):
         text += f", since {began['began'].iloc[0]:%Y-%m}"
     return text
+
+
+def _named(cells: pd.DataFrame | str) -> pd.DataFrame:
+    """The cells that may be named: those that are not about people."""
+    return pd.DataFrame() if isinstance(cells, str) else cells[~cells["by"].isin(STAFF)]
+
+
+def _as_it_moved(cell: pd.Series) -> bool:
+    """Whether a cell changed the way it is unusual."""
+    return bool(cell["change"] * cell["z"] > 0)
+
+
+def _course(cell: pd.Series) -> str:
+    """How a cell moved against its own usual course."""
+    if _as_it_moved(cell):
+        return "fell" if cell["z"] < 0 else "rose"
+    return f"{'grew' if cell['z'] < 0 else 'fell'} less than usual"
 
 
 def _level(cell: pd.Series, when: str) -> str:
@@ -99,8 +120,12 @@ def _level(cell: pd.Series, when: str) -> str:
 
 
 def began(snapshot: Snapshot, cells: pd.DataFrame, *, seed: int = 1) -> pd.DataFrame:
-    """`timeline` of the cell that stands out most: the first row of `drilldown`."""
-    first = cells.iloc[0]
+    """`timeline` of the cell that stands out most: the first row of `drilldown` that is not about people. DataRefused without
+    one."""
+    named = _named(cells)
+    if named.empty:
+        raise DataRefused("only groups of people were compared", f"data {snapshot.data}", "map segments, regions or sources")
+    first = named.iloc[0]
     return timeline(snapshot, driver=first["driver"], by=first["by"], member=first["member"], seed=seed)
 
 
@@ -112,7 +137,7 @@ def notes(snapshot: Snapshot, drivers: pd.DataFrame | str, *, against: str = "",
     comparison = compare(snapshot, against)
     deals = snapshot.opportunities
     won = deals[(deals["status"] == "won") & deals["close_date"].notna()]
-    member = members(snapshot, deals, by)
+    member = members(snapshot, deals, by, comparison)
     if (member == UNKNOWN).all():
         found.append(f"No {by} is known: there is no mix to separate, and all deals count as alike.")
     n_past = int(drivers["n_past"].max())
@@ -189,7 +214,7 @@ def metrics(drivers: pd.DataFrame | str, cells: pd.DataFrame | str, *, level: fl
 
 
 def recommendations(drivers: pd.DataFrame | str, data: pd.DataFrame | str, cells: pd.DataFrame | str) -> pd.DataFrame:
-    """What to do about it, one row per advice: finding, action, owner."""
+    """What to do about it, one row per advice: finding, action, owner. Groups of people are not named."""
     if isinstance(drivers, str) or isinstance(data, str):
         return pd.DataFrame(columns=["finding", "action", "owner"])
     rows = [
@@ -197,10 +222,10 @@ def recommendations(drivers: pd.DataFrame | str, data: pd.DataFrame | str, cells
         for row in data[data["is_cause"]].itertuples()
     ]
     if not rows and isinstance(cells, pd.DataFrame):
-        for cell in cells[cells["is_beyond"]].head(3).itertuples():
-            falls = cell.change < 0
-            action, owner = (ACTIONS if falls else GROWTH)[cell.driver]
-            text = f"{cell.driver.capitalize()} of {cell.member} ({cell.by}) {'fell' if falls else 'rose'} beyond noise"
+        named = _named(cells)
+        for _, cell in named[named["is_beyond"]].head(3).iterrows():
+            action, owner = (ACTIONS if cell["z"] < 0 else GROWTH)[cell["driver"]]
+            text = f"{cell['driver'].capitalize()} of {cell['member']} ({cell['by']}) {_course(cell)} beyond noise"
             rows.append((text, action, owner))
     if not rows and drivers["n_past"].max() >= ENOUGH and not drivers["is_beyond"].any():
         rows.append(("No driver left its usual spread", "Change nothing on the strength of this quarter alone", "sales leader"))

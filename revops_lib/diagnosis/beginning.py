@@ -8,8 +8,8 @@ import pandas as pd
 from .. import periods
 from ..errors import DataRefused, UsageError, nearest
 from ..snapshot import Snapshot
-from .compared import closed, compare, first_whole
-from .drilldown import CELLS, members
+from .compared import compare, ever_closed, first_whole
+from .drilldown import CELLS, STAFF, members
 from .factors import DEAL_VALUE, OPPORTUNITIES
 
 LONGEST, SHORTEST = 48, 24  # months looked at, and how many are needed
@@ -30,8 +30,11 @@ def timeline(
     ratio of normal errors). Its p value is how often months in random order do as well, 999 times. Computed on square roots
     of counts, log odds and logarithms of amounts, each with the weight chance gives it. Columns: month (its first day), n
     (what the value rests on), value, fitted (with the step), usual (without it from there on), is_after, began (month;
-    missing when p is above 5 %), p, driver, member, measure. DataRefused with fewer than 24 whole months.
+    missing when p is above 5 %), p, driver, member, measure. DataRefused with fewer than 24 whole months, UsageError of groups
+    of people: of a month there can be fewer than five.
     """
+    if by in STAFF:
+        raise UsageError(f"{by!r} makes groups of people, too small by month", "by", "name a group of deals, such as segment")
     if driver not in CELLS:
         raise UsageError(f"unknown driver {driver!r}", "driver", nearest(driver, CELLS))
     monthly = _monthly(snapshot, driver, by, member)
@@ -59,7 +62,7 @@ def timeline(
 
 def _monthly(snapshot: Snapshot, driver: str, by: str, member: str | None) -> pd.DataFrame:
     """Months with n and value, and won where it is a rate; only months that are whole."""
-    deals = closed(snapshot, compare(snapshot).whole())
+    deals = ever_closed(snapshot, compare(snapshot).whole())
     if driver == OPPORTUNITIES:
         deals = snapshot.opportunities
         deals = deals[deals["created_at"].notna()]
@@ -67,7 +70,7 @@ def _monthly(snapshot: Snapshot, driver: str, by: str, member: str | None) -> pd
     else:
         dated = deals["close_date"]
     if member is not None:
-        inside = members(snapshot, deals, by) == member
+        inside = members(snapshot, deals, by, compare(snapshot)) == member
         deals, dated = deals[inside], dated[inside]
     end = pd.Timestamp(min(snapshot.as_of, periods.last_day(snapshot.quarter))) + pd.Timedelta(days=1)
     last = end.to_period("M") - 1

@@ -12,9 +12,8 @@ from .. import money, tables
 from ..errors import DataRefused, UsageError
 from ..snapshot import Snapshot
 from . import noise
-from .compared import Comparison, closed, compare, counted, span
-from .drivers import money_change
-from .factors import DEAL_VALUE, OPPORTUNITIES, WIN_RATE, exact, within
+from .compared import Comparison, closed, compare, counted, quarter_closed, smallest, span
+from .factors import DEAL_VALUE, OPPORTUNITIES, WIN_RATE, exact, money_change, within
 from .shapley import whole_cents
 
 GROUPS = ("segment", "region", "family", "source", "tenure")
@@ -33,26 +32,27 @@ def drilldown(snapshot: Snapshot, *, against: str = "", by: Sequence[str] = GROU
     amounts within segments, so that one large deal is not a trend. From the change the mean change of the cell's past
     comparisons is taken; its variance is that of chance plus the between-quarter variance of the group's members or the
     member's own, whichever is larger (DerSimonian & Laird 1986). Columns: by, member, driver, n (what the driver rests on:
-    deals closed, or wins), was, now, part (exact money), change (log), z, p, n_past, is_beyond (at most 2 % of those named
-    are false, over all rows), unit. First come cells beyond noise that moved the way bookings did, the largest part first;
-    then the others by z. `by` names columns of deals, accounts, products or owners' assignments, and tenure: how long the
-    owner had been here at the close; of groups of people those with fewer than five are put together, and the number of deals
-    is not judged, for it follows theirs. Groups without a known member are left out; DataRefused when none is left,
-    UsageError when `by` names people.
+    deals closed, or wins), n_was (the smallest such number of one quarter before), was, now, part (exact money), change (log),
+    z, p, n_past, is_beyond (at most 2 % of those named are false, over all rows), unit. First come cells beyond noise that
+    moved the way bookings did, the largest part first; then the others by z. `by` names columns of deals, accounts, products or
+    owners' assignments, and tenure: how long the owner had been here at the close. Groups of people with fewer than five in one
+    of the quarters compared are put together and not judged; of the others the number of deals is not, for it follows the
+    number of people. Groups without a known member are left out; DataRefused when none is left, UsageError when `by` names
+    people.
     """
     comparison = compare(snapshot, against)
     deals = closed(snapshot, comparison)
     past = noise.past_comparisons(snapshot, comparison)
     quarters = span(min([*comparison.before, *(one.before[0] for one in past)]), comparison.after)
-    deals["log_amount"] -= deals.groupby(members(snapshot, deals, "segment"))["log_amount"].transform("mean")
+    deals["log_amount"] -= deals.groupby(snapshot.members(deals, "segment"))["log_amount"].transform("mean")
     found = []
     for name in by:
-        member = members(snapshot, deals, name)
+        member = members(snapshot, deals, name, comparison)
         if (member == UNKNOWN).all():
             continue
         cells = _cells(deals, member, comparison, past, quarters)
         if name in STAFF:
-            cells.loc[cells["driver"] == OPPORTUNITIES, "z"] = np.nan
+            cells.loc[(cells["driver"] == OPPORTUNITIES) | (cells["member"] == FEW), "z"] = np.nan
         found.append(cells.assign(by=name))
     if not found:
         raise DataRefused(f"no deal has a known {', '.join(by)}", f"data {snapshot.data}", "map one of these columns")
@@ -60,12 +60,12 @@ def drilldown(snapshot: Snapshot, *, against: str = "", by: Sequence[str] = GROU
     rows["p"] = 2 * _tail(rows["z"].abs())
     rows["is_beyond"] = noise.beyond(rows["p"])
     rows["part"] = money.from_cents(rows["part"].astype("Int64"))
-    names = ["by", "member", "driver", "n", "was", "now", "part", "change", "z", "p", "n_past", "is_beyond"]
+    names = ["by", "member", "driver", "n", "n_was", "was", "now", "part", "change", "z", "p", "n_past", "is_beyond"]
     return _ordered(rows)[names].assign(unit=snapshot.currency)
 
 
-def members(snapshot: Snapshot, deals: pd.DataFrame, by: str) -> pd.Series:
-    """The group of each deal, aligned with `deals`; people's groups have five members or more."""
+def members(snapshot: Snapshot, deals: pd.DataFrame, by: str, comparison: Comparison) -> pd.Series:
+    """The group of each deal, aligned with `deals`; in people's groups five or more closed deals in every quarter compared."""
     opportunities = tables.table("opportunities")
     if by in opportunities.names and opportunities.column(by).personal:
         raise UsageError(f"{by!r} names people", "by", "name a group of people, such as tenure or team")
@@ -75,8 +75,10 @@ def members(snapshot: Snapshot, deals: pd.DataFrame, by: str) -> pd.Series:
         member = snapshot.members(deals, by)
         if by not in STAFF:
             return member
-    n_people = deals.groupby(member)["owner_id"].transform("nunique")
-    return member.where((n_people >= PEOPLE) | (member == UNKNOWN), FEW)
+    quarters = [*comparison.before, comparison.after]
+    people = deals["owner_id"].groupby([member, quarter_closed(deals, comparison)]).nunique().unstack(fill_value=0)
+    fewest = people.reindex(columns=quarters, fill_value=0).min(axis=1)
+    return member.where((member.map(fewest) >= PEOPLE) | (member == UNKNOWN), FEW)
 
 
 def _tenure(snapshot: Snapshot, deals: pd.DataFrame) -> pd.Series:
@@ -92,7 +94,7 @@ def _tenure(snapshot: Snapshot, deals: pd.DataFrame) -> pd.Series:
 def _cells(
     deals: pd.DataFrame, member: pd.Series, comparison: Comparison, past: Sequence[Comparison], quarters: list[pd.Period]
 ) -> pd.DataFrame:
-    """Rows of one group: member, driver, n, was, now, part (whole cents), change, z, n_past."""
+    """Rows of one group: member, driver, n, n_was, was, now, part (whole cents), change, z, n_past."""
     names = sorted(member.unique())
     table = counted(deals, member, quarters)
     pair = table[[quarters.index(one) for one in (*comparison.before, comparison.after)]]
@@ -105,11 +107,12 @@ def _cells(
         change, chance = _log_changes(driver, table, logs, quarters, [*past, comparison])
         z, n_past = _unusual(change, chance)
         was, now = _levels(driver, before), _levels(driver, after)
-        n = after[0] if driver != DEAL_VALUE else after[1]
+        n = pair[:, 1 if driver == DEAL_VALUE else 0]
+        n_was = smallest(n[:-1])
         for i, name in enumerate(names):
             cents = whole[k * len(names) + i]
-            rows.append([name, driver, int(n[i]), was[i], now[i], cents, change[-1, i], z[i], n_past[i]])
-    return pd.DataFrame(rows, columns=["member", "driver", "n", "was", "now", "part", "change", "z", "n_past"])
+            rows.append([name, driver, int(n[-1, i]), int(n_was[i]), was[i], now[i], cents, change[-1, i], z[i], n_past[i]])
+    return pd.DataFrame(rows, columns=["member", "driver", "n", "n_was", "was", "now", "part", "change", "z", "n_past"])
 
 
 def _levels(driver: str, counts: np.ndarray) -> list[float]:

@@ -10,8 +10,9 @@ import pandas as pd
 from .. import money
 from ..snapshot import Snapshot
 from . import noise
-from .compared import Comparison, closed, compare, counted, span
-from .factors import DEAL_VALUE, DRIVERS, MIX, OPPORTUNITIES, WIN_RATE, exact, split
+from .compared import Comparison, closed, compare, counted, smallest, span
+from .drilldown import members
+from .factors import DEAL_VALUE, DRIVERS, MIX, OPPORTUNITIES, WIN_RATE, added, exact, money_change, split
 from .shapley import whole_cents
 
 RESAMPLES = 500
@@ -22,16 +23,17 @@ def drivers(snapshot: Snapshot, *, against: str = "", by: str = "segment", level
 
     Bookings = opportunities (deals closed) × mix (how they spread over members of `by`) × win rate (won ÷ closed, within
     members) × deal value (won amount ÷ wins, within members), split by Shapley values: parts sum to the change to the cent.
-    Open deals are not in it, and are no failures. Columns: driver, n (deals closed, or wins, now), was, now (of the whole
-    company, in what `measure` says; missing for mix), measure, part (exact money), low, high (bootstrap over accounts), usual
-    (what the same comparison brought on average in past quarters), usual_low, usual_high (where a new one lies in `level` of
-    cases), t, n_past, p, is_beyond (at most 2 % of those named are false), unit. With fewer than six past quarters usual_low
-    to p are missing. A driver stands out by |t|. Against the mean of several quarters, a mean is rounded to the cent first.
-    DataRefused when nothing has closed.
+    Open deals are not in it, and are no failures. Columns: driver, n (deals closed, or wins, now), n_was (the smallest such
+    number of one quarter before), n_least (the smaller of both, for publication; quarters without any do not count), was, now
+    (of the whole company, in what `measure` says; missing for mix), measure, part (exact money), low, high (bootstrap over
+    accounts), usual (what the same comparison brought on average in past quarters), usual_low, usual_high (where a new one lies
+    in `level` of cases), t, n_past, p, is_beyond (at most 2 % of those named are false), unit. With fewer than six past
+    quarters usual_low to p are missing. A driver stands out by |t|. Against the mean of several quarters, a mean is rounded to
+    the cent first. DataRefused when nothing has closed in the periods compared.
     """
     comparison = compare(snapshot, against)
     deals = closed(snapshot, comparison)
-    member = snapshot.members(deals, by)
+    member = members(snapshot, deals, by, comparison)
     past = noise.past_comparisons(snapshot, comparison)
     quarters = span(min([*comparison.before, *(one.before[0] for one in past)]), comparison.after)
     table = counted(deals, member, quarters)
@@ -39,20 +41,20 @@ def drivers(snapshot: Snapshot, *, against: str = "", by: str = "segment", level
     before, after = exact(pair)
     cells = split(before, after)
     total = money_change(before, after)
-    parts = whole_cents([_sum(cells[driver]) for driver in DRIVERS], total)
-    base = float(_sum(before[2]) + _sum(after[2])) / 2
+    parts = whole_cents([added(cells[driver]) for driver in DRIVERS], total)
+    base = float(added(before[2]) + added(after[2])) / 2
     usual = noise.past_parts(table, quarters, past)
     resampled = _resampled(deals, member, comparison, seed)
     rows = []
     for driver, cents in zip(["bookings", *DRIVERS], [total, *parts], strict=True):
         was, now, measure = _company(driver, before, after, snapshot.currency)
         low, high = np.quantile(resampled[driver], [0.5 - level / 2, 0.5 + level / 2]) / 100
-        n = int(_sum(after[1 if driver in ("bookings", DEAL_VALUE) else 0]))
+        n = pair[:, 1 if driver in ("bookings", DEAL_VALUE) else 0].sum(axis=-1)
         seen = noise.against_past(cents / base if base else 0.0, usual[driver], level)
         in_money = {name: seen[name] * base / 100 for name in ("usual", "usual_low", "usual_high")}
         rows.append(
-            {"driver": driver, "n": n, "was": was, "now": now, "measure": measure, "part": cents, "low": low, "high": high}
-            | {**seen, **in_money}
+            {"driver": driver, "n": int(n[-1]), "n_was": int(smallest(n[:-1])), "n_least": int(smallest(n))}
+            | {"was": was, "now": now, "measure": measure, "part": cents, "low": low, "high": high, **seen, **in_money}
         )
     found = pd.DataFrame(rows)
     found["part"] = money.from_cents(found["part"].astype("Int64"))
@@ -60,15 +62,6 @@ def drivers(snapshot: Snapshot, *, against: str = "", by: str = "segment", level
     found["is_beyond"] = noise.beyond(found["p"].iloc[1:]).reindex(found.index, fill_value=False)
     found.loc[0, "is_beyond"] = bool(found.loc[0, "p"] <= noise.ALPHA)
     return found.assign(unit=snapshot.currency)
-
-
-def money_change(before: np.ndarray, after: np.ndarray) -> int:
-    """Change of bookings in whole cents."""
-    return money.round_half_up(_sum(after[2])) - money.round_half_up(_sum(before[2]))
-
-
-def _sum(values: np.ndarray) -> Fraction:
-    return sum(values.tolist(), Fraction(0))
 
 
 def _company(driver: str, before: np.ndarray, after: np.ndarray, currency: str) -> tuple[float, float, str]:
@@ -81,7 +74,7 @@ def _company(driver: str, before: np.ndarray, after: np.ndarray, currency: str) 
         WIN_RATE: (1, 0, 1, "share of deals closed"),
         DEAL_VALUE: (2, 1, 100, f"{currency} a win"),
     }[driver]
-    was, now = (_ratio(_sum(counts[over]), _sum(counts[under]) if under is not None else Fraction(1)) / scale
+    was, now = (_ratio(added(counts[over]), added(counts[under]) if under is not None else Fraction(1)) / scale
                 for counts in (before, after))  # fmt: skip
     return was, now, measure
 
@@ -96,13 +89,13 @@ def _resampled(deals: pd.DataFrame, member: pd.Series, comparison: Comparison, s
     inside = deals["quarter"].isin([*comparison.before, comparison.after])
     chosen, group = deals[inside], member[inside]
     cluster, names = pd.factorize(chosen["cluster"])
-    column, members = pd.factorize(group)
+    column, groups = pd.factorize(group)
     is_after = (chosen["quarter"] == comparison.after).to_numpy("int64")
-    each = np.zeros((len(names), 2, 3, len(members)))
+    each = np.zeros((len(names), 2, 3, len(groups)))
     weight = np.where(is_after, 1.0, 1 / len(comparison.before))
     for i, value in enumerate((np.ones(len(chosen)), chosen["is_won"], chosen["cents"])):
         np.add.at(each[:, :, i], (cluster, is_after, column), np.asarray(value, float) * weight)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    periods = (drawn @ each.reshape(len(names), -1)).reshape(RESAMPLES, 2, 3, len(members))
+    periods = (drawn @ each.reshape(len(names), -1)).reshape(RESAMPLES, 2, 3, len(groups))
     parts = {driver: part.sum(axis=-1) for driver, part in split(periods[:, 0], periods[:, 1]).items()}
     return {"bookings": sum(parts.values()), **parts}

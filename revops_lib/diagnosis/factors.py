@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from .. import money
 from .compared import Comparison
 from .shapley import shapley
 
@@ -42,6 +43,15 @@ def exact(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts of the quarters compared (the last one is after) as exact fractions: mean of those before, and after."""
     as_fractions = np.vectorize(Fraction, otypes=[object])
     return as_fractions(table[:-1].sum(axis=0)) / (len(table) - 1), as_fractions(table[-1])
+
+
+def money_change(before: np.ndarray, after: np.ndarray) -> int:
+    """Change of bookings in whole cents."""
+    return money.round_half_up(added(after[2])) - money.round_half_up(added(before[2]))
+
+
+def added(values: np.ndarray) -> Fraction:
+    return sum(values.tolist(), Fraction(0))
 
 
 def mean_before(table: np.ndarray, quarters: list, comparison: Comparison) -> tuple[np.ndarray, np.ndarray]:

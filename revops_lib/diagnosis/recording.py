@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -39,18 +39,18 @@ class Finding(NamedTuple):
 def data_changes(snapshot: Snapshot, *, against: str = "") -> pd.DataFrame:
     """Changes of the data themselves between the periods compared, one row per finding, or per check that found nothing.
 
-    Looked at: periods that are not whole; stages that are no longer entered while another begins (renamed), or alone (given
-    up, new); the same for sources and types of new deals; filled shares of fields that jump (5 points and 3.5 standard
-    errors); days with 20 deals and ten times the usual; wins entered after they closed, from how late past ones were.
-    Columns: check, state (found, nothing found, not known), finding (a sentence), since (day), touches (what it distorts),
-    is_cause (it can explain half of the change of bookings or more: until it is mended no other cause can be named).
+    Looked at, up to the end of the quarter: periods that are not whole; stages that are no longer entered while another begins
+    (renamed), or alone (given up, new); the same for sources and types of new deals; filled shares of fields that jump (5
+    points and 3.5 standard errors); days with 20 deals and ten times the usual; wins entered after they closed, from how late
+    past ones were. Columns: check, state (found, nothing found, not known), finding (a sentence), since (day), touches (what it
+    distorts), is_cause (it can explain half of the change of bookings or more: until it is mended no other cause can be named).
     """
     comparison = compare(snapshot, against)
     deals = closed(snapshot, comparison)
-    change = _bookings(deals, [comparison.after]) - _bookings(deals, comparison.before) / len(comparison.before)
+    change = _moved(deals, comparison)
     looks = {
         "whole periods": _partial(snapshot, comparison),
-        "stages": _stages(snapshot, comparison),
+        "stages": _stages(snapshot, comparison, deals),
         "labels": _labels(snapshot, comparison, deals),
         "filled fields": _filled(comparison, deals),
         "batches": _batches(snapshot, comparison, deals),
@@ -67,8 +67,10 @@ def data_changes(snapshot: Snapshot, *, against: str = "") -> pd.DataFrame:
     return found.rename(columns={"text": "finding"})[["check", "state", "finding", "since", "touches", "is_cause"]]
 
 
-def _bookings(deals: pd.DataFrame, quarters: Sequence[pd.Period]) -> float:
-    return float(deals.loc[deals["quarter"].isin(list(quarters)), "cents"].sum()) / 100
+def _moved(deals: pd.DataFrame, comparison: Comparison) -> float:
+    """By how much the bookings of these deals changed: those of the quarter less the mean of the quarters before."""
+    now, was = (deals.loc[deals["quarter"].isin(list(q)), "cents"].sum() for q in ([comparison.after], comparison.before))
+    return float(now - was / len(comparison.before)) / 100
 
 
 def _partial(snapshot: Snapshot, comparison: Comparison) -> Iterator[Finding]:
@@ -82,8 +84,9 @@ def _partial(snapshot: Snapshot, comparison: Comparison) -> Iterator[Finding]:
         yield Finding("whole periods", text, periods.first_day(comparison.after), "")
 
 
-def _stages(snapshot: Snapshot, comparison: Comparison) -> Iterator[Finding]:
-    """Stages no longer entered, and new ones."""
+def _stages(snapshot: Snapshot, comparison: Comparison, deals: pd.DataFrame) -> Iterator[Finding]:
+    """Stages no longer entered, and new ones. One that stands alone explains the bookings of deals that went through it; where
+    wins became something else, or the other way round, all may be explained."""
     if "stage" not in snapshot.tracked:
         yield Finding("stages", "this source does not say when stages changed", state=UNKNOWN)
         return
@@ -93,7 +96,9 @@ def _stages(snapshot: Snapshot, comparison: Comparison) -> Iterator[Finding]:
     for gone, come, since in _replaced(entries["new_value"], days, snapshot, comparison):
         was, now = (status.get(name, "open") if name else None for name in (gone, come))
         touches, cause = _of_status(was, now)
-        yield Finding("stages", _told("stage", gone, come, since), since, touches, None if cause else 0.0)
+        through = deals["opportunity_id"].isin(entries.loc[entries["new_value"] == (gone or come), "opportunity_id"])
+        alone = _moved(deals[through], comparison) if None in (was, now) else None
+        yield Finding("stages", _told("stage", gone, come, since), since, touches, alone if cause else 0.0)
 
 
 def _of_status(was: str | None, now: str | None) -> tuple[str, bool]:
@@ -114,7 +119,7 @@ def _labels(snapshot: Snapshot, comparison: Comparison, deals: pd.DataFrame) -> 
     days = periods.local_day(every["created_at"], snapshot.timezone)
     for column in ("source", "type"):
         for gone, come, since in _replaced(every[column], days, snapshot, comparison):
-            brought = _bookings(deals[deals[column] == come], [comparison.after]) if come and not gone else 0.0
+            brought = _moved(deals[deals[column] == come], comparison) if come and not gone else 0.0
             yield Finding("labels", _told(column, gone, come, since), since, f"split by {column}", brought)
 
 
@@ -122,10 +127,10 @@ def _replaced(
     values: pd.Series, days: pd.Series, snapshot: Snapshot, comparison: Comparison
 ) -> Iterator[tuple[str | None, str | None, dt.date]]:
     """Names no longer used and names that began within the periods compared: (gone, come, since), paired when they meet."""
-    if values.notna().sum() == 0:
-        return
+    end = pd.Timestamp(min(snapshot.as_of, periods.last_day(comparison.after)))
     used = pd.DataFrame({"name": values, "day": days}).dropna()
-    start, end = used["day"].min(), pd.Timestamp(snapshot.as_of)
+    used = used[used["day"] <= end]
+    start = used["day"].min()
     begin = comparison.before[0].start_time
     gone, come = [], []
     for name, group in used.groupby("name")["day"]:
@@ -137,7 +142,7 @@ def _replaced(
         if first >= begin and len(group) >= NEW and (first - start).days >= YOUNG:
             come.append((name, first))
     for name, last in gone:
-        near = [one for one in come if abs((one[1] - last).days) <= TOGETHER]
+        near = [one for one in come if one[0] != name and abs((one[1] - last).days) <= TOGETHER]
         successor = min(near, key=lambda one: abs((one[1] - last).days), default=(None, last + pd.Timedelta(days=1)))
         come = [one for one in come if one[0] != successor[0]]
         yield name, successor[0], successor[1].date()
@@ -185,8 +190,7 @@ def _batches(snapshot: Snapshot, comparison: Comparison, deals: pd.DataFrame) ->
             year = counts[(counts.index < day) & (counts.index >= day - pd.Timedelta(days=365))]
             if len(year) < SILENT or counts[day] < TIMES * year.mean():
                 continue
-            won = float(deals.loc[(deals["close_date"] == day), "cents"].sum()) / 100 if kind == "won" else 0.0
-            money = won if day.to_period(comparison.after.freqstr) == comparison.after else -won
+            money = _moved(deals[deals["close_date"] == day], comparison) if kind == "won" else 0.0
             text = f"{counts[day]:,} deals were {kind} on {day.date()}, {year.mean():.1f} on a usual day with any"
             yield Finding("batches", text, day.date(), touches[kind], money)
 
@@ -204,7 +208,10 @@ def _late(snapshot: Snapshot, comparison: Comparison, deals: pd.DataFrame) -> It
     status = snapshot.table("stages").set_index("stage")["status"]
     spells = snapshot.spells("stage")
     entered = spells[spells["value"].map(status) == "won"].groupby("opportunity_id")["from_at"].max()
-    won = deals[deals["is_won"]].assign(at=lambda d: d["opportunity_id"].map(entered)).dropna(subset="at")
+    won = deals[deals["is_won"]]
+    if won.empty or entered.empty:
+        return
+    won = won.assign(at=won["opportunity_id"].map(entered)).dropna(subset="at")
     lag = (periods.local_day(won["at"], snapshot.timezone) - won["close_date"]).dt.days.clip(lower=0)
     age = (pd.Timestamp(snapshot.as_of) - won["close_date"]).dt.days
     lags = np.sort(lag[(won["quarter"] > comparison.after - LAGS) & (age >= SETTLED)].to_numpy())

@@ -12,10 +12,9 @@ import pandas as pd
 from .. import money, periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from .compared import Comparison, closed, compare, counted
+from .compared import Comparison, closed, compare, counted, is_early, quarter_closed
 from .drilldown import CELLS, UNKNOWN, members
-from .drivers import money_change
-from .factors import exact, within
+from .factors import exact, money_change, within
 from .shapley import shapley, whole_cents
 
 VOLUME, PRODUCT_MIX, LIST_PRICE, PRICE = "volume", "product mix", "list price", "price against list"
@@ -132,27 +131,26 @@ def behind(snapshot: Snapshot, *, against: str = "", by: str = "segment") -> pd.
 
     Deals closed = Σ over quarters of creation: deals created × share of them that closed in the quarter looked at. Its change
     is split by Shapley values into what new deals and what the pace contributed; deals created more than eight quarters
-    before, or without a creation date, count as pace. Columns: member, was, now (deals closed), created (part of deals
+    before, or without a creation date, count as pace. Of a running quarter only as many days count, of every quarter, for
+    deals closed and for those created in the same quarter. Columns: member, was, now (deals closed), created (part of deals
     created), pace (part of the closing pace), unit.
     """
     comparison = compare(snapshot, against)
     deals = snapshot.opportunities
-    member = members(snapshot, deals, by)
-    created = periods.local_day(deals["created_at"], snapshot.timezone).dt.to_period(comparison.after.freqstr)
-    ended = deals["close_date"].dt.to_period(comparison.after.freqstr).where(deals["status"] != "open")
-    if comparison.days is not None:
-        day = (deals["close_date"] - ended.dt.start_time).dt.days
-        ended = ended.where(day < comparison.days)
+    member = members(snapshot, deals, by, comparison)
+    day = periods.local_day(deals["created_at"], snapshot.timezone)
+    created, early = day.dt.to_period(comparison.after.freqstr), is_early(day, comparison)
+    ended = quarter_closed(deals, comparison)
     rows = []
     for name, group in [("company", deals), *deals.groupby(member)]:
-        old, new = _cohorts(created[group.index], ended[group.index], comparison)
+        old, new = _cohorts(created[group.index], early[group.index], ended[group.index], comparison)
         parts = shapley({"created": old[0], "pace": old[1]}, {"created": new[0], "pace": new[1]})
         other = new[2] - old[2]
         rows.append([name, old[3], new[3], parts["created"].sum(), parts["pace"].sum() + other])
     return pd.DataFrame(rows, columns=["member", "was", "now", "created", "pace"]).assign(unit="deals")
 
 
-def _cohorts(created: pd.Series, ended: pd.Series, comparison: Comparison) -> tuple[tuple, tuple]:
+def _cohorts(created: pd.Series, early: pd.Series, ended: pd.Series, comparison: Comparison) -> tuple[tuple, tuple]:
     """Before and after: deals created by lag, share of them closed in the quarter, deals closed of no known lag, and all."""
     sides = []
     for quarters in (comparison.before, (comparison.after,)):
@@ -160,7 +158,7 @@ def _cohorts(created: pd.Series, ended: pd.Series, comparison: Comparison) -> tu
         for quarter in quarters:
             closing = ended == quarter
             for lag in range(LAGS + 1):
-                cohort = created == quarter - lag
+                cohort = (created == quarter - lag) & (early if lag == 0 else True)
                 born[lag] += cohort.sum() / len(quarters)
                 gone[lag] += (cohort & closing).sum() / len(quarters)
             whole += closing.sum() / len(quarters)
@@ -174,10 +172,10 @@ def _cohorts(created: pd.Series, ended: pd.Series, comparison: Comparison) -> tu
 def recurring(snapshot: Snapshot, *, against: str = "") -> pd.DataFrame:
     """How recurring revenue moved from the end of the earlier period to the end of the quarter, one row per movement.
 
-    By account, trials left out: new (nothing before), expansion (more), contraction (less), churn (nothing now); opening +
-    parts = closing to the cent. Columns: part (opening, new, expansion, contraction, churn, closing), n (accounts), value
-    (exact money per month), unit. DataRefused without subscriptions or in several currencies. Against several quarters: from
-    the end of the last.
+    By account, trials left out, contracts without a price as 0: new (nothing before), expansion (more), contraction (less),
+    churn (nothing now); opening + parts = closing to the cent. Columns: part (opening, new, expansion, contraction, churn,
+    closing), n (accounts), value (exact money per month), unit. DataRefused without subscriptions or in several currencies.
+    Against several quarters: from the end of the last.
     """
     if not snapshot.has("subscriptions"):
         raise DataRefused("this source has no subscriptions", f"data {snapshot.data}", "export the recurring contracts")
@@ -188,7 +186,7 @@ def recurring(snapshot: Snapshot, *, against: str = "") -> pd.DataFrame:
     if len(currencies) > 1:
         raise DataRefused(f"recurring revenue in {' and '.join(currencies)} cannot be summed", f"data {snapshot.data}",
                           "bring it to one currency")  # fmt: skip
-    cents = money.to_cents(contracts["mrr"]).astype("int64")
+    cents = money.to_cents(contracts["mrr"]).fillna(0).astype("int64")
     end = min(snapshot.as_of, periods.last_day(comparison.after))
     days = [pd.Timestamp(periods.last_day(comparison.before[-1])), pd.Timestamp(end)]
     runs = [(contracts["start_date"] <= day) & ~(contracts["end_date"] < day) for day in days]
