@@ -273,6 +273,34 @@ def test_no_picture_and_no_sentence_tells_what_the_table_hides(tmp_path: Path) -
     assert [one["finding"] for one in topic["recommendations"]] == ["Small wins less", "Publication wins less"]
 
 
+def test_a_sentence_tells_in_capitals_too(tmp_path: Path) -> None:
+    assert published(tmp_path, SMALL, headline="PUBLIC wins 41 %.")["headline"].startswith("Not published")
+
+
+@pytest.mark.parametrize(("wins", "is_told"), [(9, True), (4, False)])
+def test_why_bookings_moved_is_not_told_where_few_wins_are_behind_it(tmp_path: Path, wins: int, is_told: bool) -> None:
+    """The entry of the playbook; few wins in one quarter before are enough."""
+    rows = ["bookings", "opportunities", "mix", "win rate", "deal value"]
+    drivers = pd.DataFrame({"driver": rows, "n": [35, 149, 149, 149, 35], "n_least": [wins, 90, 90, 90, wins], "part": 1.5})
+    advice = [{"finding": "Opportunities of partner (source) fell beyond noise", "action": "Ask", "owner": "leader"}]
+    said = {"headline": "Bookings of 2026Q3 fell by 92,575 EUR.", "recommendations": advice}
+    (tmp_path / "results").mkdir()
+    drivers.to_parquet(tmp_path / "results" / "diagnosis.drivers.parquet", index=False)
+    (tmp_path / "results" / "diagnosis.drivers.png").write_bytes(b"PNG")
+    shown = report.table(drivers)
+    left = {
+        "question": "?", "notes": [], "stamp": {}, **said,
+        "tables": {"drivers": {"caption": "x", "columns": list(shown.columns), "rows": shown.to_numpy().tolist()}},
+        "figures": {"drivers": {"file": "diagnosis.drivers.png", "alt": "x", "caption": "x"}},
+    }  # fmt: skip
+    (tmp_path / "results" / "diagnosis.json").write_text(json.dumps(left), encoding="utf-8")
+    publish(tmp_path, {}, {"diagnosis": REPORTS["diagnosis"]}, {"diagnosis": "ok"}, {})
+    topic = json.loads((tmp_path / "public" / "report.json").read_text(encoding="utf-8"))["reports"][0]
+    assert (topic["headline"] == said["headline"]) == is_told
+    assert bool(topic["recommendations"]) == bool(topic["figures"]) == is_told
+    assert (topic["tables"][0]["rows"][0][1] == "35") == is_told
+
+
 def test_large_groups_are_published_whole(tmp_path: Path) -> None:
     topic = published(tmp_path, SMALL.assign(n=[80, 40, 30, 10]))
     assert topic["tables"][0]["rows"][3] == ["Public", "10", "0.41"] and topic["tables"][0]["caption"] == "wins"

@@ -20,6 +20,7 @@ _AMOUNTS = ("expected_amount", "low", "high")
 TOO_FEW = "Not published: fewer than five people stand behind this number."
 NOT_AVAILABLE = ["Not available"]  # the columns of a table that the source cannot support
 NOT_TOLD = "Not published: it is about a group that is hidden below."
+EXPLAINED = {"bookings"}  # rows a topic is about: where one is hidden, neither answer nor advice nor picture is published
 FEW, BESIDE = "fewer than five", "not shown"
 _WHY = f"Groups of fewer than five are hidden; “{BESIDE}” stands where the difference to a total would give them."
 
@@ -119,8 +120,10 @@ def _report(
     small = [group for group in groups.values() if group.hidden]
     tells = _teller(small)
     figures = [name for name in entry["figures"] if name in content["figures"] and _may_be_drawn(name, groups, small)]
-    advice = [item for item in content["recommendations"] if entry["recommendations"] and not tells(item["finding"])]
-    headline = NOT_TOLD if tells(content["headline"]) else content["headline"]
+    is_silent = any(group.names[row] & EXPLAINED for group in small for row in group.hidden)
+    may_advise = entry["recommendations"] and not is_silent
+    advice = [item for item in content["recommendations"] if may_advise and not tells(item["finding"])]
+    headline = NOT_TOLD if is_silent or tells(content["headline"]) else content["headline"]
     notes = [f"{name} is not published: its groups cannot be counted." for name in tables if name not in groups]
     return {
         "stem": stem,
@@ -158,9 +161,9 @@ def _may_be_drawn(figure: str, groups: Mapping[str, Groups], small: list[Groups]
 
 
 def _teller(small: Iterable[Groups]) -> Callable[[str], bool]:
-    """Whether a sentence names the group of a hidden row."""
+    """Whether a sentence names the group of a hidden row, in small letters or capitals."""
     hidden = [names for group in small for row in group.hidden if not (names := group.names[row]) & TOTALS]
-    looked_for = [[re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in names] for names in hidden]
+    looked_for = [[re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE) for name in names] for names in hidden]
     return lambda sentence: any(all(name.search(sentence) for name in names) for names in looked_for)
 
 
