@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from revops_lib import bottlenecks, sample, tables
-from revops_lib.errors import NoHistory
+from revops_lib.errors import DataRefused, NoHistory
 from revops_lib.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -202,6 +202,23 @@ def test_win_rate_is_won_by_won_and_lost_and_open_deals_stand_apart(company):
     assert nothing["n"] == 0 and np.isnan(nothing["value"])  # a zero denominator is unknown, never 0
 
 
+def test_a_group_called_company_is_not_added_to_the_company(company):
+    deals = [
+        {"opportunity_id": f"{segment}{i}", "account_id": segment, "status": "won" if i else "lost", "created_at": "2026-01-01",
+         "close_date": "2026-02-01"}
+        for segment in ("company", "other")
+        for i in range(3)
+    ]  # fmt: skip
+    accounts = [{"account_id": segment, "segment": segment} for segment in ("company", "other")]
+    rate = bottlenecks.win_rate(Snapshot(company(opportunities=deals, accounts=accounts), quarter="2026Q1"), by="segment")
+    assert rate[["member", "n", "won"]].values.tolist() == [["company", 6, 4], ["company", 3, 2], ["other", 3, 2]]
+
+
+def test_survival_without_a_single_end_is_refused(three_deals):
+    with pytest.raises(DataRefused, match="none of 4 stays in stages has ended"):
+        bottlenecks.survival(Snapshot(three_deals, quarter="2026Q1", as_of="2026-01-03"))
+
+
 def test_deals_created_before_outcomes_were_kept_are_watched_from_then_on(company):
     """Half of the deals created in January close within 20 days, but the source keeps outcomes from February on: what closed
     before is not there. Counting the rest from their creation would make the cycle look twice as long."""
@@ -334,7 +351,7 @@ def test_prices_stand_beside_their_cells_and_in_the_advice():
 
 
 def test_only_common_steps_are_published():
-    steps = pd.DataFrame({"activity": ["a", "b"], "next_activity": ["b", "c"], "n": [5, 4]})
+    steps = pd.DataFrame({"activity": ["a", "b"], "next_activity": ["b", "c"], "n": [5, 9], "n_cases": [5, 4]})
     assert bottlenecks.common(steps)["n"].tolist() == [5]
 
 

@@ -200,3 +200,44 @@ def test_a_history_of_unknown_stages_only_is_refused_in_a_sentence(company):
     snapshot = Snapshot(company(tracked=["stage"], opportunities=deals, opportunity_history=rows), quarter="2026Q3")
     with pytest.raises(DataRefused, match="no deal has entered a stage"):
         bottlenecks.ranking(snapshot)
+
+
+@pytest.mark.parametrize("seed", [3002, 3003])
+def test_a_stage_as_fast_as_ever_is_not_slow_because_another_one_sped_up(tmp_path, seed):
+    fact = {"stage": "Proposal", "segment": None, "from": dt.date(2026, 7, 1), "multiplier": 2.0}
+    write(tmp_path / "data", seed=seed, oracle_paths=0, **{**PLAIN, "bottleneck": fact})
+    found = bottlenecks.ranking(Snapshot(tmp_path / "data", quarter="2026Q3"))
+    assert row(found, "Proposal")["ratio"] > 1.4
+    assert not found["is_alert"].any()
+
+
+def test_with_two_stages_a_stuck_one_is_never_called_the_market(company):
+    snapshot = regular(company)
+    assert not bottlenecks.market(snapshot)["is_market_wide"].any()
+
+
+def test_a_segment_that_is_called_all_is_told_from_all_segments(company):
+    found = bottlenecks.ranking(regular(company, segments=("all", "Small")))
+    assert set(found["segment"]) == {"all", "all (a segment)", "Small"}
+    assert row(found, "Talk")["n"] == row(found, "Talk", "Small")["n"] + row(found, "Talk", "all (a segment)")["n"]
+
+
+def test_without_amounts_a_price_and_open_money_are_not_known(company):
+    snapshot = regular(company)
+    path = snapshot.directory / "opportunities.parquet"
+    pd.read_parquet(path).assign(amount=None).to_parquet(path, index=False)
+    snapshot = Snapshot(snapshot.directory, quarter="2026Q3")
+    assert bottlenecks.value(snapshot)["value"].isna().all()
+    assert bottlenecks.ranking(snapshot)["open_amount"].isna().all()
+
+
+def test_what_ends_as_a_quarter_turns_ends_in_the_new_one(company):
+    """A history of days only: the deal leaves Talk on the first day of the quarter."""
+    steps = [("2026-06-20", None, "Talk"), ("2026-07-01", "Talk", "Offer")]
+    history = [{"change_no": i, "opportunity_id": "d", "changed_at": at, "field": "stage", "old_value": old, "new_value": new}
+               for i, (at, old, new) in enumerate(steps)]  # fmt: skip
+    deal = {"opportunity_id": "d", "status": "open", "stage": "Offer", "created_at": "2026-06-20"}
+    data = company(tracked=["stage"], opportunities=[deal], opportunity_history=history)
+    found = bottlenecks.ranking(Snapshot(data, quarter="2026Q3"))
+    assert row(found, "Talk")["n"] == 1
+    assert row(bottlenecks.ranking(Snapshot(data, quarter="2026Q2")), "Talk")["n"] == 0

@@ -12,7 +12,7 @@ ALL = "all"  # in place of a segment: the stage in every segment
 
 def headline(
     times: pd.DataFrame | str,
-    late: pd.DataFrame,
+    late: pd.DataFrame | str,
     worst: pd.DataFrame | str,
     *,
     worth: pd.DataFrame | str = "",
@@ -27,9 +27,14 @@ def headline(
     if isinstance(times, str):
         return times
     said = [*_pace(worst, worth, market, smallest), _closing(times.iloc[0])]
-    said.append(f"{len(late):,} open deal{'s have' if len(late) != 1 else ' has'} waited longer than nine in ten winners did.")
-    text = "; ".join(said)
+    if isinstance(late, pd.DataFrame):
+        said.append(_waited(late))
+    text = "; ".join(said) + "."
     return text[0].upper() + text[1:]
+
+
+def _waited(late: pd.DataFrame) -> str:
+    return f"{len(late):,} open deal{'s have' if len(late) != 1 else ' has'} waited longer than nine in ten winners did"
 
 
 def _pace(
@@ -41,9 +46,8 @@ def _pace(
     cell = (flagged if len(flagged) else worst).iloc[0]
     if isinstance(market, pd.DataFrame) and len(market) and market.iloc[-1]["is_market_wide"]:
         slow = market.iloc[-1]
-        said.append(
-            f"all stages are slow together, at {_share_of(slow, 'value')} of their past pace: the market, no bottleneck"
-        )
+        together = f"all stages are slow together, at {_share_of(slow, 'value')} of their past pace: the market"
+        said.append(together if len(flagged) else f"{together}, no bottleneck")
     if cell["is_alert"]:
         during = "over the last four quarters" if cell["quarters"] == 4 else "in the last quarter"
         pace = f"{_named(cell)} is clearly slower than before: {during} at {_share_of(cell, 'ratio')} of its past pace"
@@ -112,8 +116,8 @@ def published(worst: pd.DataFrame) -> pd.DataFrame:
 
 
 def common(flow: pd.DataFrame, *, least: int = 5) -> pd.DataFrame:
-    """The steps of `directly_follows` that were taken at least so often: rarer ones may be one customer's."""
-    return flow[flow["n"] >= least].reset_index(drop=True)
+    """The steps of `directly_follows` that at least so many cases took: rarer ones may be one customer's."""
+    return flow[flow["n_cases"] >= least].reset_index(drop=True)
 
 
 def notes(
@@ -130,12 +134,21 @@ def notes(
         if isinstance(table, pd.DataFrame):
             found += table["sentence"].tolist()
     if isinstance(market, pd.DataFrame) and len(market):
-        now = market.iloc[-1]
-        found.append(
-            f"All stages together moved at {_share_of(now, 'value')} of their past pace in {now['quarter']}, "
-            f"{'beyond' if now['is_market_wide'] else 'within'} the usual spread; this is taken out of every stage's pace."
-        )
+        found += _market_told(market.iloc[-1])
     return found
+
+
+def _market_told(now: pd.Series) -> list[str]:
+    if pd.isna(now["value"]):
+        return []
+    if pd.isna(now["low"]):
+        moved = f"All stages together moved at {now['value']:.0%} of their past pace in {now['quarter']}"
+        return [f"{moved}; too few past quarters to say whether that is usual."]
+    verdict = "beyond" if now["is_market_wide"] else "within"
+    moved = (
+        f"All stages together moved at {_share_of(now, 'value')} of their past pace in {now['quarter']}, {verdict} the usual"
+    )
+    return [f"{moved} spread; slowness that stages share is taken out of every stage's pace."]
 
 
 def checks(
@@ -172,7 +185,7 @@ def checks(
 def metrics(
     times: pd.DataFrame | str,
     wins: pd.DataFrame,
-    late: pd.DataFrame,
+    late: pd.DataFrame | str,
     stages: pd.DataFrame | str,
     worst: pd.DataFrame | str,
     *,
@@ -186,8 +199,11 @@ def metrics(
     parts = [
         statistics.tidy(wins.head(1), metric="win_rate", unit="share", level=level),
         statistics.tidy(wins.iloc[1:], metric="win_rate", by=by, member="member", unit="share", level=level),
-        statistics.tidy(pd.DataFrame({"value": [len(late)], "n": [len(late)]}), metric="stalled_deals", unit="deals"),
     ]
+    if isinstance(late, pd.DataFrame):
+        parts.append(
+            statistics.tidy(pd.DataFrame({"value": [len(late)], "n": [len(late)]}), metric="stalled_deals", unit="deals")
+        )
     if isinstance(times, pd.DataFrame):
         parts.append(statistics.tidy(times, metric="days_to_close_median", value="median", unit="days", level=level))
     if isinstance(stages, pd.DataFrame):
@@ -207,7 +223,7 @@ def metrics(
     return pd.concat(parts, ignore_index=True)
 
 
-def recommendations(late: pd.DataFrame, worst: pd.DataFrame | str) -> pd.DataFrame:
+def recommendations(late: pd.DataFrame | str, worst: pd.DataFrame | str) -> pd.DataFrame:
     """What to do about it, one row per advice; `worst` is what `priced` or `ranking` returns.
 
     Columns: finding, action, owner, expected_amount, low, high (a quarter; missing where nothing was valued).
@@ -224,10 +240,10 @@ def recommendations(late: pd.DataFrame, worst: pd.DataFrame | str) -> pd.DataFra
                     *prices.loc[number],
                 )
             )
-    if len(late):
+    if isinstance(late, pd.DataFrame) and len(late):
         rows.append(
             (
-                f"{len(late):,} open deals have waited longer than nine in ten winners did",
+                _waited(late),
                 "Review each with its owner: next step with a date, or close it",
                 "sales managers",
                 *[float("nan")] * 3,

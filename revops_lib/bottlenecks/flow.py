@@ -14,12 +14,18 @@ from .usable import usable
 def directly_follows(snapshot: Snapshot, *, process: str = "opportunities", calendar: Calendar | None = None) -> pd.DataFrame:
     """How often one activity directly follows another in a case, and after how long; one row per pair, most frequent first.
 
-    Columns: activity, next_activity, n (times), mean, median (time between the two), unit (days, or working days of the
-    `calendar`). Where a log has begins, ends of work are what follow each other. A case that is still running adds the steps it
-    has taken: nothing here says how long its present one will last (`time_in_stage` does). What cannot be counted: `unusable`.
+    Columns: activity, next_activity, n (times), n_cases (that took the step), mean, median (time between the two), unit (days,
+    or working days of the `calendar`). Where a log has begins, ends of work are what follow each other. A case that is still
+    running adds the steps it has taken: nothing here says how long its present one will last (`time_in_stage` does). What
+    cannot be counted: `unusable`.
     """
     log = usable(snapshot, process).log
-    return log.directly_follows(elapsed(log, calendar)).assign(unit=unit(calendar))
+    table, k = log.directly_follows(elapsed(log, calendar)), len(log.activities)
+    taken = log.activity[log.step].astype("int64") * k + log.activity[log.step + 1]
+    once = np.unique(np.stack([taken, log.case[log.step]]), axis=1)[0]
+    before, after = (log.activities.get_indexer(table[name]) for name in ("activity", "next_activity"))
+    table.insert(3, "n_cases", np.bincount(once, minlength=k * k)[before * k + after])
+    return table.assign(unit=unit(calendar))
 
 
 def variants(snapshot: Snapshot, *, process: str = "opportunities") -> pd.DataFrame:

@@ -14,13 +14,14 @@ import pandas as pd
 from .. import periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from .spells import DAY, LOOKBACK
+from .spells import DAY, LOOKBACK, spells
 
 WINDOWS = (1, 4)  # quarters that are compared with the LOOKBACK before them
 SPAN = LOOKBACK + max(WINDOWS)
 WEEK_BOUNDS = (1, 2, 3, 4, 6, 8, 12, 16, 26)  # weeks in the stage
 CALENDAR_BOUNDS = (1, 2, 10, 11, 12)  # weeks of the quarter: closing is slow at its start and hurried at its end
 BORROWED = 2.0  # advances that a small cell borrows from the cell above it
+ALL = "all"  # in place of a segment: a stage in all of them
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ def last_complete(snapshot: Snapshot) -> pd.Period:
     """The latest quarter that was over at the end of the snapshot's day."""
     quarter = periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end)
     return quarter if snapshot.as_of >= periods.last_day(quarter) else quarter - 1
+
+
+def stays(snapshot: Snapshot) -> pd.DataFrame:
+    """The `spells` of deals; a segment that is called as the rows for all segments are gets another name."""
+    found = spells(snapshot)
+    return found.assign(segment=found["segment"].replace(ALL, f"{ALL} (a segment)"))
 
 
 def exposure(snapshot: Snapshot, found: pd.DataFrame) -> Exposure:
@@ -85,7 +92,9 @@ def _pieces(begin: np.ndarray, finish: np.ndarray, bounds: np.ndarray) -> dict[s
     stop = np.minimum(start + 7, finish[row])
     is_last = week == np.repeat(n_weeks, n_weeks) - 1
     first = np.searchsorted(bounds, start, side="right") - 1
-    final = np.maximum(np.searchsorted(bounds, stop, side="left") - 1, first)
+    # What ends as a quarter turns ends in the new one: many histories know days only.
+    final = np.where(is_last, np.searchsorted(bounds, stop, side="right"), np.searchsorted(bounds, stop, side="left")) - 1
+    final = np.maximum(final, first)
     cut = final > first
     turn = np.where(cut, bounds[np.clip(final, 0, len(bounds) - 1)], stop)
     start, stop = np.concatenate([start, turn[cut]]), np.concatenate([turn, stop[cut]])

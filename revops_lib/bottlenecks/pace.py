@@ -12,9 +12,9 @@ import pandas as pd
 
 from .. import statistics
 from ..snapshot import Snapshot
-from .hazards import exposure
+from .hazards import exposure, stays
 from .shifts import ALL, against_past, chosen, compared, ordered
-from .spells import LOOKBACK, spells
+from .spells import LOOKBACK
 
 
 def ranking(snapshot: Snapshot, *, level: float = 0.9, alpha: float = 0.05) -> pd.DataFrame:
@@ -24,9 +24,9 @@ def ranking(snapshot: Snapshot, *, level: float = 0.9, alpha: float = 0.05) -> p
 
     The last complete quarter against the eight before it, by advances per day at risk within segment and weeks in the stage
     (in the last stage also week of the quarter). A slowdown that has lasted shows in the last four quarters against the eight
-    before; a row tells of them when they stand out more. What is removed: the pace that the other stages share
-    (precision-weighted mean of their log ratios). What counts as unusual: chance and one spread between quarters for all rows,
-    estimated from the past (half-Cauchy prior, Gelman 2006).
+    before; a row tells of them when they stand out more. What is removed: the slowness that the other stages share
+    (precision-weighted mean of their log ratios, at most 0). What counts as unusual: chance and one spread between quarters for
+    all rows, estimated from the past (half-Cauchy prior, Gelman 2006).
 
     Columns: stage, segment, quarters (compared: 1 or 4), n (advances), expected (at the own past pace), ratio (observed ÷
     expected, the common factor removed; missing without a past), low, high, z (square-root scale), is_alert (one-sided,
@@ -40,7 +40,7 @@ def ranking(snapshot: Snapshot, *, level: float = 0.9, alpha: float = 0.05) -> p
     Proposal SMB 4 True
     """
     snapshot.require_one_currency()
-    found = spells(snapshot)
+    found = stays(snapshot)
     table = chosen(exposure(snapshot, found), alpha)
     half = statistics.normal_quantile(level) * table["error"]
     table["ratio"] = np.exp(table["effect"])
@@ -67,7 +67,7 @@ def detectable(snapshot: Snapshot, *, power: float = 0.8, alpha: float = 0.05) -
     the row's own variance passes the first step of Holm. Raises as `ranking`.
     """
     snapshot.require_one_currency()
-    found = compared(exposure(snapshot, spells(snapshot)), 1)
+    found = compared(exposure(snapshot, stays(snapshot)), 1)
     mean, slack = found["mean"].to_numpy()[:, None], found["slack"].to_numpy()[:, None]
     critical = -found["share"].map(lambda share: NormalDist().inv_cdf(alpha * share)).to_numpy()[:, None]
     tried = np.arange(0.0, 1.0, 0.005)[None, :]
@@ -83,9 +83,10 @@ def market(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
 
     Columns: quarter, value (pace ÷ the mean of the eight quarters; the mean over stages without the slowest and the fastest,
     for one stuck stage is no slow market), low, high (the usual spread between quarters around it, t distribution),
-    is_market_wide (the last quarter lies below what the eight others let expect: one-sided 5 %), unit. Raises as `ranking`.
+    is_market_wide (the last quarter lies below what the eight others let expect: one-sided 5 %; never with fewer than three
+    stages, of which one stuck stage would be most), unit. Raises NoHistory, and DataRefused when no deal has entered a stage.
     """
-    data = exposure(snapshot, spells(snapshot))
+    data = exposure(snapshot, stays(snapshot))
     pace = against_past(data, 1)
     weight = pace.past_expected.sum(axis=1) + 0.5
     y = np.log((pace.past.sum(axis=1) + 0.5) / weight)
@@ -99,7 +100,7 @@ def market(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     half = error * _t_quantile(0.5 + level / 2, len(common) - 1)
     table = pd.DataFrame({"quarter": [*quarters, data.quarters[-1]], "value": np.exp(values)})
     table["low"], table["high"] = np.exp(values - half), np.exp(values + half)
-    is_slow = bool(values[-1] < -error * _t_quantile(0.95, len(common) - 1))
+    is_slow = len(data.stages) > 2 and bool(values[-1] < -error * _t_quantile(0.95, len(common) - 1))
     table["is_market_wide"] = [*[False] * len(quarters), is_slow]
     return table.assign(unit="ratio")
 
@@ -120,4 +121,9 @@ def _open_now(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
     """Deals now in each stage, in all segments and in each: stage, segment, n_open, open_amount."""
     running = found[found["end"].isna()].merge(snapshot.opportunities[["opportunity_id", "amount"]], on="opportunity_id")
     both = pd.concat([running.assign(segment=ALL), running])
-    return both.groupby(["stage", "segment"]).agg(n_open=("amount", "size"), open_amount=("amount", "sum")).reset_index()
+    return both.groupby(["stage", "segment"]).agg(n_open=("amount", "size"), open_amount=("amount", _known_sum)).reset_index()
+
+
+def _known_sum(amounts: pd.Series) -> object:
+    """The exact sum of the amounts that are known; missing without any."""
+    return amounts.sum(min_count=1)

@@ -54,7 +54,7 @@ def _moves(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
     target = found["next_stage"].map(position).astype("float64")
     moved = periods.local_day(found["to_at"], snapshot.timezone).dt.to_period(f"Q-{snapshot.fiscal_year_end}")
     is_late = moved > periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end) - LOOKBACK
-    moves = found[(target < found["position"]) & is_late]
+    moves = found[(target < found["position"].astype("float64")) & is_late]
     moves = moves.rename(columns={"stage": "from_stage", "next_stage": "to_stage"}).reset_index(drop=True)
     every = snapshot.spells("stage")
     later = (

@@ -9,10 +9,9 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from .hazards import SPAN, WINDOWS, Exposure, rates
+from .hazards import ALL, SPAN, WINDOWS, Exposure, rates
 from .spells import LOOKBACK
 
-ALL = "all"  # the segment of a row that holds a stage in all segments
 # Of the chance to flag anything by accident: what one quarter and what four may use, for stages and for their segments.
 SHARES = {(1, True): 0.50, (1, False): 0.40, (4, True): 0.05, (4, False): 0.05}
 USUAL_SPREAD = 0.03  # between quarters (log), where a company's own data say little
@@ -107,13 +106,15 @@ def against_past(data: Exposure, window: int, end: str = "advanced") -> Pace:
 
 
 def _common_factor(pace: Pace, turns: float) -> tuple[np.ndarray, np.ndarray]:
-    """What the other stages share: precision-weighted mean of their log ratios, and its variance, for each stage."""
+    """What the other stages share: precision-weighted mean of their log ratios, and its variance, for each stage. At most 0: a
+    slow market excuses a stage, but a stage as fast as ever is not slow because another one sped up."""
     y = np.log((pace.n + 0.5) / (pace.expected + 0.5))[:, 0]
     v = (1 / (pace.n + 0.5) + 1 / (pace.past.sum(axis=2) + 0.5))[:, 0] + _between_quarters(pace) * turns
     w = np.where(pace.watched.any(axis=(1, 2)), 1 / v, 0.0)
     others = w.sum() - w
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(others > 0, ((w * y).sum() - w * y) / others, 0.0), np.where(others > 0, 1 / others, 0.0)
+        shared = np.where(others > 0, ((w * y).sum() - w * y) / others, 0.0)
+        return np.minimum(shared, 0.0), np.where(others > 0, 1 / others, 0.0)
 
 
 def _between_quarters(pace: Pace) -> np.ndarray:

@@ -43,6 +43,6 @@ def _limits(stays: pd.DataFrame) -> pd.DataFrame:
     """Per stage the P90 of winners' stays, and what became of the closed deals that had waited so long."""
     won = stays[stays["status"] == "won"].groupby("stage")["days"]
     p90 = won.quantile(0.9).where(won.size() >= FEW)
-    alike = stays[(stays["status"] != "open") & (stays["days"] > stays["stage"].map(p90))]
+    alike = stays[(stays["status"] != "open") & (stays["days"] > stays["stage"].map(p90).astype("float64"))]
     alike = alike.groupby("stage")["status"].agg(n_alike="size", won_share=lambda status: (status == "won").mean())
     return p90.rename("p90").to_frame().join(alike).fillna({"n_alike": 0})

@@ -7,9 +7,9 @@ import pandas as pd
 
 from .. import money, periods
 from ..snapshot import Snapshot
-from .hazards import WEEK_BOUNDS, Exposure, borrowed, exposure, last_complete
-from .shifts import ALL, chosen
-from .spells import LOOKBACK, spells
+from .hazards import ALL, WEEK_BOUNDS, Exposure, borrowed, exposure, last_complete, stays
+from .shifts import chosen
+from .spells import LOOKBACK
 
 DRAWS = 1_000
 FLOW = 4  # quarters from which the flow of deals, losses and later stages are taken
@@ -31,7 +31,7 @@ def value(snapshot: Snapshot, *, level: float = 0.9, seed: int = 1, alpha: float
     lost in about three of four: how this quarter's flow differs from the usual one is only partly in it. Raises as `ranking`.
     """
     snapshot.require_one_currency()
-    found = spells(snapshot)
+    found = stays(snapshot)
     data = exposure(snapshot, found)
     table = chosen(data, alpha)
     table = table[table["effect"].notna()].reset_index(drop=True)
@@ -55,7 +55,8 @@ class _Flow:
         self._data, self._random = data, random
         advanced, lost = (ended[:, :, -FLOW:].sum(axis=(2, 3, 4)) for ended in (data.advanced, data.lost))
         entered = data.entered[:, :, -FLOW:].sum(axis=2)
-        self._entered = _first(entered, random.gamma(entered[..., None] + 0.5, size=(*entered.shape, DRAWS))) / FLOW
+        self._entered = _first(entered, random.gamma(entered[..., None] + 0.5, size=(*entered.shape, DRAWS)))
+        self._entered /= max(int((data.days[:, :, -FLOW:].sum(axis=(0, 1, 3, 4)) > 0).sum()), 1)  # a young history has fewer
         share = _share(*self._hazards(FLOW))
         n = (advanced + lost + 1)[..., None]
         chance = random.beta(share[..., None] * n, (1 - share[..., None]) * n, size=(*share.shape, DRAWS))
@@ -117,13 +118,13 @@ def _won_from(ways: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 def _amounts(snapshot: Snapshot, segments: list[str], random: np.random.Generator) -> np.ndarray:
     """Mean amount of the wins of the last `LOOKBACK` quarters by segment and draw (bootstrap by deal); a segment without wins
-    takes all wins."""
+    takes all wins. Missing where no win carries an amount: what a stage costs is then not known."""
     deals = snapshot.opportunities
     member = snapshot.members(deals, "segment")
     since = pd.Timestamp(periods.first_day(last_complete(snapshot) - LOOKBACK + 1))
     won = (deals["status"] == "won") & deals["amount"].notna() & (deals["close_date"] >= since)
     amounts, of = money.to_float(deals.loc[won, "amount"]).to_numpy(), member[won].to_numpy()
-    drawn = np.zeros((len(segments), DRAWS))
+    drawn = np.full((len(segments), DRAWS), np.nan)
     for row, segment in enumerate(segments):
         own = amounts[of == segment] if (of == segment).any() else amounts
         if len(own):

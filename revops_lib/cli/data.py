@@ -185,6 +185,9 @@ def _imported(arguments: argparse.Namespace, **options: Any) -> int:
     if not dataset["tracked"]:
         print("no history of changes: nothing can be said as of an earlier day that the current state does not tell;")
         print("`revops snapshot` in place of `revops import` keeps dated copies, so that history begins today")
+    if "opportunities" in missing:
+        print("the notebooks are about deals: in one, ask `bottlenecks.directly_follows(snapshot, process=…)` and its kin")
+        return 0
     quarter = periods.quarter_of(periods.day(dataset["known_until"]), dataset["fiscal_year_end"])
     print(f"next: revops run {quarter} --data {arguments.to} --out runs/{Path(arguments.to).name}")
     return 0
