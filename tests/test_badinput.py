@@ -243,7 +243,8 @@ def test_a_configuration_that_could_surprise_is_refused(tmp_path, case):
     path = CASES / case["file"]
     with pytest.raises(RevopsError) as failure:
         content = sources.read_yaml(path)
-        plan = {**sources.read_yaml(ROOT / "data" / "plans" / "account_executive.yml"), "tiers": content["tiers"]}
+        plan = sources.read_yaml(ROOT / "data" / "plans" / "account_executive.yml")
+        plan["components"][0]["tiers"] = content["tiers"]
         (tmp_path / "plans").mkdir()
         (tmp_path / "plans" / "case.yml").write_text(yaml.safe_dump(plan), encoding="utf-8")
         for file in (ROOT / "data" / "sample").iterdir():

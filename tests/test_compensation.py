@@ -16,8 +16,16 @@ from revops_lib.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
 
-TIERS = ((Fraction(0), Fraction("0.065")), (Fraction(1), Fraction("0.0975")), (Fraction(3, 2), Fraction("0.13")))
-PLAN = compensation.Plan("p", "p", "account_executive", "bookings", "EUR", TIERS)
+
+def tiered(*tiers, application="marginal"):
+    """A plan of one component with tiers (share of quota it starts at, rate)."""
+    starts, rates = zip(*[(Fraction(start), Fraction(rate)) for start, rate in tiers], strict=True)
+    schedule = compensation.Schedule(starts, rates, application)
+    component = compensation.Component("bookings", "", "bookings", ("split", "overlay"), "quota", "quarter", schedule)
+    return compensation.Plan("p", "p", "account_executive", "EUR", (component,), None, "v")
+
+
+PLAN = tiered(("0", "0.065"), ("1", "0.0975"), ("1.5", "0.13"))
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +41,7 @@ def plan(snapshot):
 def test_a_published_plan_pays_what_was_published():
     # Account executive: 60,000 variable pay on bookings of a 1,000,000 quota, double rate above quota (Sourcegraph handbook):
     # 0.8 M pays 48,000 and 1.2 M pays 84,000.
-    plan = compensation.Plan(
-        "ae", "ae", "ae", "bookings", "USD", ((Fraction(0), Fraction("0.06")), (Fraction(1), Fraction("0.12")))
-    )
+    plan = tiered(("0", "0.06"), ("1", "0.12"))
     assert [plan.pay(credit * 100, 100_000_000) for credit in (800_000, 1_200_000)] == [48_000_00, 84_000_00]
 
 
@@ -59,7 +65,9 @@ def test_lines_sum_to_the_pay_on_the_whole_credit(credits, quota):
     lines = [PLAN.pay(after, quota) - PLAN.pay(before, quota) for before, after in zip(upto, upto[1:], strict=False)]
     assert sum(lines) == PLAN.pay(sum(credits), quota)
     assert all(line >= 0 for line in lines)
-    parts = [PLAN.split(before, after, quota) for before, after in zip(upto, upto[1:], strict=False)]
+    parts = [
+        PLAN.components[0].schedule.scaled(quota).parts(before, after) for before, after in zip(upto, upto[1:], strict=False)
+    ]
     assert all(sum(part for part, _ in split) == credit for split, credit in zip(parts, credits, strict=True))
 
 
@@ -144,13 +152,13 @@ def test_curve_is_continuous_and_rises(plan):
     ("change", "message"),
     [
         (('"0.065"', "0.065"), "bare number"),
-        (("accumulation: quarter", "accumulation: year"), "not supported"),
+        (("accumulation: quarter", "accumulation: week"), "not supported"),
         (("mode: half_up", "mode: down"), "not supported"),
         (('"0.0975"', '"-0.0975"'), "negative"),
-        (('    rate: {2016-01-01: "0.060", 2025-01-01: "0.065"}\n', ""), "a tier is"),
+        (('        rate: {2016-01-01: "0.060", 2025-01-01: "0.065"}\n', ""), "'rate' is missing"),
         (("measure: bookings", "meassure: bookings"), "unknown key 'meassure'"),
         (("decided_by: chief revenue officer and finance\n", ""), "'decided_by' is missing"),
-        (('{2016-01-01: "1.5"}', '{2016-01-01: "0.5"}'), "start at 0 and rise"),
+        (('{2016-01-01: "1.5"}', '{2016-01-01: "0.5"}'), "tiers must rise — plan account_executive, line 26"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(company, change, message):

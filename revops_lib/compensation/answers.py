@@ -7,8 +7,8 @@ import pandas as pd
 from .. import money, statistics
 from ..snapshot import Snapshot
 from .credits import credit_lines, won_deals
-from .lines import lines, statements
-from .plans import Plan
+from .lines import of_component, statements
+from .plans import Component, Plan
 
 
 def headline(plan: Plan | str, cost: pd.DataFrame | str, bookings: pd.DataFrame | str, quarter: str, currency: str) -> str:
@@ -48,10 +48,7 @@ def metrics(cost: pd.DataFrame | str, bookings: pd.DataFrame | str, currency: st
 def checks(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     """Whether nothing was lost on the way from deals to pay, one row per check: check, expected, found, holds."""
     paid, credited = statements(snapshot, plan), credit_lines(snapshot)
-    known = paid[paid["pay"].notna()]
-    credits, quotas = money.to_cents(known["credited"]), money.to_cents(known["quota"])
-    whole = sum(plan.pay(int(credit), int(quota)) for credit, quota in zip(credits, quotas, strict=True))
-    lined = int(money.to_cents(lines(snapshot, plan)["pay"]).sum())
+    whole, lined = _both_sums([(component, of_component(snapshot, plan, component)) for component in plan.components])
     split = int(credited.loc[credited["kind"] == "split", "cents"].sum())
     won = won_deals(snapshot, priced=False)
     uncredited = won["amount"].notna() & ~won["opportunity_id"].isin(credited["opportunity_id"])
@@ -64,6 +61,22 @@ def checks(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
         _none("reps with a credit and no quota", int((paid["quota"].isna() & (paid["n"] > 0)).sum())),
     ]
     return pd.DataFrame(rows, columns=["check", "expected", "found", "holds"])
+
+
+def _both_sums(found: list[tuple[Component, pd.DataFrame]]) -> tuple[int, int]:
+    """Cents earned on each rep's whole credit at once, and by the lines before gates, caps and holdbacks."""
+    whole = lined = 0
+    for component, rows in found:
+        known = rows[rows["earned"].notna()]
+        lined += int(known["earned"].sum())
+        if component.accumulation == "none":
+            whole += int(known["earned"].sum())
+            continue
+        for _, own in known.groupby(["rep_id", "window"]):
+            tiers = component.schedule.scaled(int(own["quota"].iloc[0])) if component.basis == "quota" else component.schedule
+            upto, from_ = (max(int(place), 0) for place in (own["after"].iloc[-1], own["before"].iloc[0]))
+            whole += money.round_half_up(tiers.earned(upto)) - money.round_half_up(tiers.earned(from_))
+    return whole, lined
 
 
 def _told(cents: int) -> str:

@@ -1,110 +1,77 @@
-"""Compensation plans: read, checked, in force when the quarter began."""
+"""A compensation plan in force: what it says, as exact values. `planfile` reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from .. import money
-from ..errors import UsageError, nearest
-from ..snapshot import Snapshot
+from .caps import capped
+from .draws import Draw
+from .schedules import Schedule
 
-_KEYS = [
-    "plan",
-    "title",
-    "decided_by",
-    "source",
-    "applies_to",
-    "measure",
-    "accumulation",
-    "tier_application",
-    "credit_order",
-    "rounding",
-    "currency",
-    "tiers",
-]
-SUPPORTED: dict[str, Any] = {
-    "accumulation": "quarter",
-    "tier_application": "marginal",
-    "credit_order": ["close_date", "opportunity_id", "kind"],
-    "rounding": {"mode": "half_up", "point": "line"},
-}
+ACCUMULATIONS = ("none", "month", "quarter", "year")
+BASES = ("quota", "amount")
+CAPS = ("hard", "soft", "per_deal")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What must be attained before a component pays: a share of the quota of `measure` over the month, quarter or year."""
+
+    measure: str
+    period: str
+    at_least: Fraction
+
+
+@dataclass(frozen=True)
+class Cap:
+    """`hard`: nothing above the amount per accumulation period; `soft`: `share_above` of what is above; `per_deal`: at most the
+    amount per credit."""
+
+    kind: str
+    cents: int
+    share_above: Fraction
+
+
+@dataclass(frozen=True)
+class Component:
+    """One rule of a plan that pays on credits.
+
+    `basis`: tiers are shares of the quota, or amounts in cents. `accumulation`: when the position starts at 0 again; `none`:
+    with every credit. `kinds` of credits count, of deals won (`measure` names the quota).
+    """
+
+    name: str
+    what: str
+    measure: str
+    kinds: tuple[str, ...]
+    basis: str
+    accumulation: str
+    schedule: Schedule
+    gate: Gate | None = None
+    cap: Cap | None = None
+    holdback: Fraction = Fraction(0)
+
+    def pay(self, credit: int, quota: int) -> int:
+        """Cents on `credit` cents that come at once, the gate open; what a holdback keeps until later is in it."""
+        tiers = self.schedule.scaled(quota) if self.basis == "quota" else self.schedule
+        earned = money.round_half_up(tiers.earned(max(credit, 0)))
+        return earned if self.cap is None else capped(earned, self.cap.cents, share_above=self.cap.share_above)[0]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A tiered plan in force. `tiers`: (share of quota the tier starts at, rate), contiguous, the last one open."""
+    """A plan as in force when the quarter began; `version` changes whenever a value in force does."""
 
     name: str
     title: str
     role: str
-    measure: str
     currency: str
-    tiers: tuple[tuple[Fraction, Fraction], ...]
+    components: tuple[Component, ...]
+    draw: Draw | None
+    version: str
 
     def pay(self, credit: int, quota: int) -> int:
-        """Pay in cents on `credit` cents against `quota` cents; negative credit pays nothing.
-
-        >>> tiers = ((Fraction(0), Fraction(6, 100)), (Fraction(1), Fraction(12, 100)))
-        >>> Plan("p", "p", "ae", "bookings", "EUR", tiers).pay(120_000_00, 100_000_00)
-        840000
-        """
-        exact = sum((amount * rate for amount, rate in self.split(0, max(credit, 0), quota)), start=Fraction(0))
-        return money.round_half_up(exact)
-
-    def split(self, before: int, after: int, quota: int) -> list[tuple[Fraction, Fraction]]:
-        """How much of the credit between two positions lies in each tier: (cents, rate), tiers without any left out."""
-        starts = [share * quota for share, _ in self.tiers]
-        ends: list[Fraction | None] = [*starts[1:], None]
-        parts = []
-        for start, end, (_, rate) in zip(starts, ends, self.tiers, strict=True):
-            upper = Fraction(after) if end is None else min(Fraction(after), end)
-            inside = upper - max(Fraction(before), start)
-            if inside > 0:
-                parts.append((inside, rate))
-        return parts
-
-
-def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
-    """The plan file `name` as in force when the quarter began.
-
-    UsageError for an unknown or missing key, a value that is not supported, tiers out of order; DataRefused when no value is in
-    force yet.
-    """
-    values = snapshot.plan(name)
-    unknown = [key for key in values if key not in _KEYS]
-    missing = [key for key in _KEYS if key not in values]
-    where = f"plan {name}"
-    if unknown:
-        raise UsageError(f"unknown key {unknown[0]!r}", where, nearest(unknown[0], _KEYS))
-    if missing:
-        raise UsageError(f"key {missing[0]!r} is missing", where, "a plan states every key, there are no defaults")
-    for key, value in SUPPORTED.items():
-        if values[key] != value:
-            raise UsageError(f"{key} {values[key]!r} is not supported", where, f"write {value}")
-    for tier in values["tiers"]:
-        if not isinstance(tier, dict) or not {"from", "rate"} <= set(tier) <= {"from", "to", "rate"}:
-            raise UsageError(f"a tier is {tier!r}", where, "give each tier `from` and `rate`, and `to` if you like")
-    tiers = tuple((exact(tier["from"], where), exact(tier["rate"], where)) for tier in values["tiers"])
-    starts = [start for start, _ in tiers]
-    if not starts or starts[0] != 0 or starts != sorted(set(starts)):
-        raise UsageError("tiers must start at 0 and rise", where, "order the tiers by `from`, each once")
-    for tier, following in zip(values["tiers"], starts[1:], strict=False):
-        if "to" in tier and (end := exact(tier["to"], where)) != following:
-            what = "tiers overlap" if end > following else "there is a gap between tiers"
-            tell = f"{what}: one ends at {float(end):g}, the next begins at {float(following):g}"
-            raise UsageError(tell, where, "let each tier begin where the one before ends")
-    if any(rate < 0 for _, rate in tiers):
-        raise UsageError("a rate is negative", where, "correct the rate")
-    return Plan(name, values["title"], values["applies_to"], values["measure"], values["currency"], tiers)
-
-
-def exact(text: Any, where: str) -> Fraction:
-    """A share or rate written as quoted text; a bare YAML number has already lost its exactness."""
-    if not isinstance(text, str):
-        raise UsageError(f"{text!r} is a bare number", where, f'quote it: "{text}"')
-    try:
-        return Fraction(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a number", where, 'write it like "0.065"') from None
+        """What all components pay together."""
+        return sum(component.pay(credit, quota) for component in self.components)

@@ -205,10 +205,17 @@ class Snapshot:
 
         Later looks at the quarter do not change its rates; a value dated within the quarter applies from the next one on.
         """
+        return _in_force(sources.read_yaml(self._plan_file(name)), periods.first_day(self.quarter), name)
+
+    def plan_lines(self, name: str) -> dict[tuple[str | int, ...], int]:
+        """The line of the plan file on which each value of `plan` stands, by the keys and places that lead to it."""
+        return sources.yaml_lines(self._plan_file(name))
+
+    def _plan_file(self, name: str) -> Path:
         folders = [self.directory / "plans", ROOT / "data" / "plans"]
         for folder in folders:
             if (folder / f"{name}.yml").exists():
-                return _in_force(sources.read_yaml(folder / f"{name}.yml"), periods.first_day(self.quarter), name)
+                return folder / f"{name}.yml"
         names = sorted({path.stem for folder in folders for path in folder.glob("*.yml")})
         raise UsageError(f"unknown plan {name!r}", "data/plans", nearest(name, names))
 

@@ -8,7 +8,7 @@ one shape, `pseudonyms` stand in place of people (`people`: the same ones at eve
 `dataset` reads canonical tables back, `forgetting` takes a person out of them.
 """
 
-from .config import read_yaml
+from .config import read_yaml, yaml_lines
 from .dataset import QUARANTINE, check, read_dataset, read_table
 from .exports import explain, import_export, reveal
 from .forgetting import forget, mentions
@@ -16,5 +16,5 @@ from .reconcile import IntegrityError
 
 __all__ = [
     "QUARANTINE", "IntegrityError", "check", "explain", "forget", "import_export", "mentions", "read_dataset", "read_table",
-    "read_yaml", "reveal",
+    "read_yaml", "reveal", "yaml_lines",
 ]  # fmt: skip

@@ -45,6 +45,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def yaml_lines(path: Path) -> dict[tuple[str | int, ...], int]:
+    """The line of each value of a YAML file that `read_yaml` reads, by the keys and places that lead to it; its key's line
+    where it has one. Below a mapping of dates nothing is told apart."""
+    found: dict[tuple[str | int, ...], int] = {}
+
+    def walk(node: yaml.Node, at: tuple[str | int, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if not key.tag.endswith(":timestamp"):
+                    found[(*at, key.value)] = key.start_mark.line + 1
+                    walk(value, (*at, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for place, value in enumerate(node.value):
+                found[(*at, place)] = value.start_mark.line + 1
+                walk(value, (*at, place))
+
+    root = yaml.SafeLoader(Path(path).read_text(encoding="utf-8-sig")).get_single_node()
+    if root is not None:
+        walk(root, ())
+    return found
+
+
 def only(entry: Mapping[str, Any], valid: Iterable[str], where: str, required: Iterable[str] = ()) -> None:
     """Refuse keys that are not valid, with the nearest, and required ones that are not there."""
     valid, required = list(valid), list(required)

@@ -1,0 +1,137 @@
+"""Pay on a million credits beside a plain loop in decimals that does the same.
+
+    python benchmarks/pay.py                    1 million credits, three rounds, alternating
+    python benchmarks/pay.py --deals 50000      a first look
+
+Deals of 1,000 reps in four quarters, three in ten split 60 to 40, four marginal tiers, 3 % of the credits clawed back by half.
+Every line must be equal to the cent; exit code 1 when one is not, or when ours is not at least 10 times faster. Each side runs
+in a process of its own; reading the credits and importing are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+FASTER = 10.0
+RATES = ["0.05", "0.08", "0.12", "0.15"]
+OURS = """
+from fractions import Fraction
+from revops_lib import compensation
+starts = (Fraction(0), Fraction(1, 2), Fraction(1), Fraction(3, 2))
+tiers = compensation.Schedule(starts, tuple(map(Fraction, RATES)), "marginal")
+component = compensation.Component("c", "", "m", ("split",), "quota", "quarter", tiers)
+started = time.process_time()
+lines = compensation.paid(component, credits, quotas)
+back = lines[lines["is_clawed"]]
+adjusted = compensation.clawbacks(back["pay"], Fraction(1, 2))
+pay = pd.concat([lines["pay"], adjusted]).groupby(pd.concat([lines["key"], back["key"]])).sum()
+seconds = time.process_time() - started
+"""
+LOOP = """
+from decimal import ROUND_HALF_UP, Decimal
+rates, edges = [Decimal(rate) for rate in RATES], [Decimal(0), Decimal("0.5"), Decimal(1), Decimal("1.5"), None]
+cent, half = Decimal("0.01"), Decimal("0.5")
+started = time.process_time()
+rows = credits.sort_values(["rep_id", "window", "event_date", "deal", "line"], kind="stable")
+amounts = [Decimal(cents).scaleb(-2) for cents in rows["credit"].tolist()]
+rows = list(zip(rows["rep_id"], rows["window"], amounts, rows["is_clawed"], rows["key"]))
+targets = {key: Decimal(int(value)).scaleb(-2) for key, value in quotas.items()}
+position, pay = {}, {}
+def upto(place, quota):
+    total = Decimal(0)
+    for rate, low, high in zip(rates, edges, edges[1:]):
+        low = low * quota
+        if place <= low:
+            break
+        total += (place - low if high is None else min(place, high * quota) - low) * rate
+    return total.quantize(cent, ROUND_HALF_UP)
+for rep, window, credit, is_clawed, key in rows:
+    quota = targets[rep, window]
+    before = position.get((rep, window), Decimal(0))
+    line = upto(before + credit, quota) - upto(before, quota)
+    position[rep, window] = before + credit
+    if is_clawed:
+        line -= (line * half).quantize(cent, ROUND_HALF_UP)
+    pay[key] = line
+seconds = time.process_time() - started
+pay = pd.Series({key: int(value.scaleb(2)) for key, value in pay.items()}).sort_index()
+"""
+MEASURED = """
+import hashlib, json, resource, sys, time
+import pandas as pd
+RATES = %r
+credits = pd.read_parquet(sys.argv[1])
+quotas = pd.read_parquet(sys.argv[2]).set_index(["rep_id", "window"])["quota"]
+%s
+pay = pay.astype("int64").sort_index()
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+digest = hashlib.sha256(pay.to_numpy().tobytes() + pay.index.to_numpy("int64").tobytes()).hexdigest()
+print(json.dumps({"seconds": seconds, "peak": peak, "lines": len(pay), "total": int(pay.sum()), "answer": digest[:16]}))
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--deals", type=int, default=769_231)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as room:
+        files = lay(Path(room), asked.deals)
+        found = {name: [] for name in ("ours", "loop")}
+        for _ in range(asked.rounds):
+            for name, code in (("ours", OURS), ("loop", LOOP)):
+                found[name].append(measured(code, files))
+    print("| median of the rounds | CPU s | peak MB | lines | total, cents | answer |")
+    print("|---|---|---|---|---|---|")
+    for name, runs in found.items():
+        seconds, peak = (statistics.median(run[what] for run in runs) for what in ("seconds", "peak"))
+        one = runs[0]
+        print(f"| {name} | {seconds:.2f} | {peak:,.0f} | {one['lines']:,} | {one['total']:,} | {one['answer']} |")
+    ratios = [loop["seconds"] / ours["seconds"] for ours, loop in zip(found["ours"], found["loop"], strict=True)]
+    equal = len({run["answer"] for runs in found.values() for run in runs}) == 1
+    each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+    print(f"\nfaster per round: {each}; median {statistics.median(ratios):.1f} (at least {FASTER:.0f})")
+    print(f"equal to the cent: {'yes' if equal else 'NO'}")
+    return 0 if equal and statistics.median(ratios) >= FASTER else 1
+
+
+def lay(room: Path, deals: int) -> list[str]:
+    """Credits and quotas as Parquet files; key: the number of the credit."""
+    rng = np.random.default_rng(7)
+    amount = np.round(np.exp(rng.normal(9, 1, deals))).astype("int64") * 100 + rng.integers(0, 100, deals)
+    rep, split = rng.integers(0, 1000, (2, deals)), rng.random(deals) < 0.3
+    day = np.datetime64("2026-01-01") + rng.integers(0, 365, deals).astype("timedelta64[D]")
+    larger = np.where(split, (amount * 6 + 5) // 10, amount)
+    deal = np.arange(deals)
+    second = np.where(rep[1] == rep[0], (rep[1] + 1) % 1000, rep[1])
+    both = [(rep[0], larger, deal, day), tuple(of[split] for of in (second, amount - larger, deal, day))]
+    who, credit, deal, day = (np.concatenate(part) for part in zip(*both, strict=True))
+    frame = pd.DataFrame({
+        "rep_id": pd.Series(who).map("R{:04}".format), "window": pd.Series(day).dt.to_period("Q").astype("str"),
+        "event_date": day, "deal": pd.Series(deal).map("D{:07}".format), "line": "split", "kind": "split",
+        "credit": credit, "base": credit, "is_clawed": rng.random(len(who)) < 0.03, "key": np.arange(len(who)),
+    })  # fmt: skip
+    frame = frame.sample(frac=1, random_state=3, ignore_index=True)
+    quotas = frame[["rep_id", "window"]].drop_duplicates().sort_values(["rep_id", "window"], ignore_index=True)
+    quotas["quota"] = rng.integers(100_000_00, 400_000_00, len(quotas)) * max(deals // 50_000, 1) // 16
+    frame.to_parquet(room / "credits.parquet")
+    quotas.to_parquet(room / "quotas.parquet")
+    return [str(room / "credits.parquet"), str(room / "quotas.parquet")]
+
+
+def measured(code: str, files: list[str]) -> dict:
+    ended = subprocess.run([sys.executable, "-c", MEASURED % (RATES, code), *files], capture_output=True, text=True, check=True)
+    return json.loads(ended.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
