@@ -215,7 +215,7 @@ def test_a_group_called_company_is_not_added_to_the_company(company):
 
 
 def test_survival_without_a_single_end_is_refused(three_deals):
-    with pytest.raises(DataRefused, match="none of 4 stays in stages has ended"):
+    with pytest.raises(DataRefused, match="none of 4 stays begun in the last eight quarters has ended"):
         bottlenecks.survival(Snapshot(three_deals, quarter="2026Q1", as_of="2026-01-03"))
 
 

@@ -372,6 +372,100 @@ def test_gaps_get_a_sentence_or_an_answer(company, crm):
         bottlenecks.compare(alone, since="2025-12-31")
 
 
+def process(*stages):
+    return [dict(zip(("stage", "position", "status", "probability"), one, strict=True)) for one in stages]
+
+
+ENDS = ("Won", 9, "won", 1.0), ("Lost", 9, "lost", 0.0)
+
+
+def test_stages_of_equal_position_have_one_order_the_less_likely_first(company):
+    """Offer and Bid are both second: all go Talk, Bid, Offer. Of eight, one is lost in Talk, one in Bid, two in Offer."""
+    path = [("2026-01-01", "Talk"), ("2026-01-11", "Bid"), ("2026-01-21", "Offer"), ("2026-01-31", "Won")]
+    last = [1, 2, 3, 3, 4, 4, 4, 4]
+    moves = {f"d{i}": path[:n] + ([("2026-02-15", "Lost")] if n < 4 else []) for i, n in enumerate(last)}
+    stages = process(("Talk", 1, "open", 0.1), ("Offer", 2, "open", 0.6), ("Bid", 2, "open", 0.3), *ENDS)
+    snapshot = Snapshot(lay(company, moves, stages=stages), quarter="2026Q1")
+    steps = bottlenecks.funnel(snapshot)
+    assert steps["step"].tolist() == ["Created", "Bid", "Offer", "Won"] and steps["n"].tolist() == [8, 7, 6, 4]
+    assert steps["value"].tolist() == pytest.approx([1, 7 / 8, 6 / 8, 4 / 8])
+    shares = bottlenecks.conversion(snapshot)
+    assert shares["back"].tolist() == [0, 0, 0] and shares["advanced"].tolist() == [7, 6, 4]
+
+
+def test_two_first_stages_are_one_beginning(company):
+    """Two processes, each numbered from 1: one funnel, by place, then by probability, and none of its steps twice."""
+    moves = {"a": [("2026-01-01", "Talk"), ("2026-01-11", "Offer"), ("2026-01-21", "Won")], "p": [("2026-01-01", "Pitch")]}
+    moves["q"] = [("2026-01-01", "Pitch"), ("2026-01-11", "Quote"), ("2026-01-16", "Lost")]
+    stages = process(("Talk", 1, "open", 0.1), ("Offer", 2, "open", 0.5), ("Pitch", 1, "open", 0.2), ("Quote", 2, "open", 0.5),
+                     *ENDS)  # fmt: skip
+    steps = bottlenecks.funnel(Snapshot(lay(company, moves, stages=stages), quarter="2026Q1"))
+    assert steps["step"].tolist() == ["Created", "Pitch", "Offer", "Quote", "Won"] and steps["n"].tolist() == [3, 3, 2, 2, 1]
+
+
+@pytest.mark.parametrize("stages", [[], process(*ENDS), process(("Meet", 1, "open", 0.1), *ENDS)])
+def test_a_history_whose_stages_are_not_listed_is_refused_in_a_sentence(company, stages):
+    moves = {"a": [("2026-01-01", "Talk"), ("2026-01-11", "Offer")], "b": [("2026-01-01", "Talk"), ("2026-01-11", "Lost")]}
+    data = lay(company, moves, **({"stages": stages} if stages else {}))
+    if not stages:
+        (data / "stages.parquet").unlink()
+    snapshot = Snapshot(data, quarter="2026Q1")
+    for question in (bottlenecks.funnel, bottlenecks.cohorts, bottlenecks.time_in_stage, bottlenecks.conversion,
+                     bottlenecks.survival, bottlenecks.compare):  # fmt: skip
+        with pytest.raises(DataRefused, match=r"stages of the history \(Lost, Offer, Talk\) are not in the table stages"):
+            question(snapshot)
+    assert bottlenecks.wins_by_cohort(snapshot)["n"].tolist() == [2] * 9  # needs no stages
+
+
+def test_shares_of_none_and_all_have_the_interval_of_wilson(company):
+    """Wilson 1927 at 90 %, z = 1.645, 0 of 6: from 0 to z² / (6 + z²) = 0.311."""
+    z2 = 1.6448536**2
+    moves = {f"d{i}": [("2026-01-01", "Talk"), ("2026-01-11", "Offer"), ("2026-01-21", "Lost")] for i in range(6)}
+    deals = {f"d{i}": {"account_id": "n" if i < 3 else "s"} for i in range(6)}
+    accounts = [{"account_id": "n", "region": "n"}, {"account_id": "s", "region": "s"}]
+    snapshot = Snapshot(lay(company, moves, deals=deals, accounts=accounts), quarter="2026Q1")
+    low, high, wide = ["value", "low", "high"], pytest.approx([0, 0, z2 / (6 + z2)]), pytest.approx([1, 6 / (6 + z2), 1])
+    reached = bottlenecks.cohorts(snapshot).set_index("stage")[low]
+    assert reached.loc["Talk"].tolist() == wide and reached.loc["Offer"].tolist() == high
+    moved = bottlenecks.conversion(snapshot).set_index("stage")[low]
+    assert moved.loc["Talk"].tolist() == wide and moved.loc["Offer"].tolist() == high
+    assert bottlenecks.time_to_close(snapshot)[["won_share", "won_low", "won_high"]].loc[0].tolist() == high
+    won = bottlenecks.wins_by_cohort(snapshot)
+    assert all(row == high for row in won[low].values.tolist())
+    table = bottlenecks.compare(snapshot, by="region", one="n", other="s").set_index("measure").loc[["moves on", "won"]]
+    assert table["one"].tolist() == table["other"].tolist() == [1, 0, 0] and table["p"].tolist() == [1, 1, 1]
+    assert (-table["low"]).tolist() == table["high"].tolist() == pytest.approx([z2 / (3 + z2)] * 3)
+
+
+def test_half_watched_processes_are_read_at_the_same_age(company):
+    """Both win a third by day 10. The old one wins another third by day 100, which the new one, watched for 30 days, cannot yet."""
+    day, begin = pd.Timestamp, pd.Timestamp("2026-12-01")
+    moves = {}
+    for i in range(90):
+        start = day("2026-03-01") + pd.Timedelta(days=i)
+        end = start + pd.Timedelta(days=10 if i % 3 == 0 else 100)
+        moves[f"o{i}"] = [(str(start.date()), "Talk"), (str(end.date()), "Lost" if i % 3 == 2 else "Won")]
+        moves[f"n{i}"] = [(str(begin.date()), "Talk")] + ([("2026-12-11", "Won")] if i % 3 == 0 else [])
+    snapshot = Snapshot(lay(company, moves, known_until="2026-12-30"), quarter="2026Q4", as_of="2026-12-30")
+    table = bottlenecks.compare(snapshot, since="2026-12-01").set_index(["stage", "measure"])
+    for row in (table.loc[("whole process", "won")], table.loc[("Talk", "moves on")]):
+        assert (row["one"], row["other"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3)) and not row["is_different"]
+        assert row["within_days"] == 30
+    later = bottlenecks.compare(snapshot, since="2026-04-15").set_index(["stage", "measure"]).loc[("whole process", "won")]
+    assert later["within_days"] == 45  # what began before could be watched from 1 March to 15 April
+
+
+def test_what_compares_nothing_is_refused_for_its_reason(company):
+    snapshot = merged(company)
+    with pytest.raises(DataRefused, match="before 2024-01-01 within the last eight quarters"):
+        bottlenecks.compare(snapshot, since="2024-01-01")
+    sides = {"by": "region", "one": "North", "other": "South"}
+    with pytest.raises(UsageError, match="leaves every stage out"):
+        bottlenecks.compare(snapshot, **sides, mapping=dict.fromkeys(["Talk", "Offer", "Pitch", "Quote", "Requote"]))
+    with pytest.raises(UsageError, match="region 'North' is compared with itself"):
+        bottlenecks.compare(snapshot, by="region", one="North", other="North")
+
+
 @pytest.mark.truth
 def test_groups_and_years_without_a_planted_difference_are_rarely_called_different():
     """Two industries of the made-up company have the same laws: at most 5 % of companies may show any difference. Regions have

@@ -158,6 +158,24 @@ def test_a_cohort_map_is_pale_where_immature_and_empty_where_unknown():
     assert charts.cohorts(frame.assign(value=np.nan))._repr_png_()
 
 
+def test_cohorts_of_few_deals_are_blank_and_not_told():
+    frame = pd.DataFrame(
+        {"cohort": ["2026Q1", "2026Q2", "2026Q3"], "month": 1, "n": [4, 5, 4], "value": [0.25, 0.2, 0.5],
+         "is_immature": [False, False, True]}
+    )  # fmt: skip
+    picture = charts.cohorts(frame)
+    assert picture.alt.endswith("fully watched: 2026Q2 20% after 1 months; immature: none.")
+    assert [text.get_text() for text in picture.figure.axes[0].texts] == ["20%"]
+
+
+def test_survival_is_drawn_from_what_there_is(recwarn):
+    frame = pd.DataFrame({"stage": ["Talk"], "time": [0.0], "value": [0.9]})
+    picture = charts.survival(frame)
+    assert picture.alt == "Share of deals still in each stage by days; half have left after: not known yet."
+    assert picture.figure.axes[0].get_xlim() == (0, 1)
+    assert charts.survival(frame.head(0)).alt == "No stay in a stage has ended yet." and not recwarn
+
+
 def test_a_comparison_marks_what_differs():
     frame = pd.DataFrame(
         {"stage": ["Talk", "Talk", "Offer"], "measure": ["median days", "moves on", "median days"], "one": [10, 0.5, 20.0],

@@ -8,8 +8,8 @@ import pandas as pd
 from .. import periods, statistics
 from ..errors import DataRefused, UsageError, nearest
 from ..snapshot import Snapshot
-from .spells import DAY, LOOKBACK
-from .times import aged
+from .spells import DAY, LOOKBACK, places, require_open_stages
+from .times import aged, share_ended
 
 MATURE = 0.9  # share of cases that end within the time that a cohort must have been watched
 MONTH = 30  # days
@@ -23,7 +23,8 @@ def cohorts(snapshot: Snapshot, *, until: str = "next", level: float = 0.9) -> p
     moves back and forward again counts once; open deals are censored, a loss competes (Aalen & Johansen 1978). Columns: stage,
     cohort, n (deals), reached, n_open (counts now), value (0–1), low, high, watched_days (of the youngest deal), needed_days
     (by which nine in ten deals of that stage, all cohorts, have ended either way: Kaplan & Meier 1958), is_immature (watched
-    for less with deals open: the share is that of the time watched so far, later wins are not in it), unit. Raises NoHistory.
+    for less with deals open: the share is that of the time watched so far, later wins are not in it), unit. Raises NoHistory,
+    and DataRefused where no stage of the history is listed.
 
     >>> table = cohorts(Snapshot("data/sample", quarter="2026Q3"), until="won")
     >>> table.loc[table["is_immature"], "cohort"].astype("str").unique().tolist()
@@ -54,7 +55,7 @@ def funnel(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> 
     before), days (from the step before, by which half of those who come in the end are there), unit.
 
     Each step's share comes from the deals that reached the step before, open ones censored, a loss competing (Aalen & Johansen
-    1978); the shares are multiplied, and the variances of their logarithms added. Raises NoHistory.
+    1978); the shares are multiplied, and the variances of their logarithms added. Raises as `cohorts` does.
 
     >>> steps = funnel(Snapshot("data/sample", quarter="2026Q3")).set_index("step")
     >>> steps["value"].round(2).to_dict()
@@ -70,7 +71,7 @@ def funnel(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> 
     if by:
         deals = snapshot.opportunities
         member = steps["opportunity_id"].map(pd.Series(snapshot.members(deals, by).to_numpy(), index=deals["opportunity_id"]))
-    path = _path(snapshot)["stage"].tolist()
+    path = _path(snapshot).index.tolist()
     rows = []
     for name, group in steps.groupby(member):
         rows += [[name, *row] for row in _descent(group, path, level)]
@@ -83,7 +84,8 @@ def wins_by_cohort(snapshot: Snapshot, *, months: int = 9, level: float = 0.9) -
 
     The last eight quarters; a month is 30 days; works without a stage history. Aalen & Johansen 1978 as in `time_to_close`.
     Columns: cohort, month, n (deals), n_watched (watched so long, or closed), value (missing where no deal of the cohort was
-    watched so long), low, high, is_immature (not every deal was watched so long: rests on the cohort's older ones), unit.
+    watched so long), low, high (of a share of 0 or 1 Wilson 1927 on the deals watched), is_immature (not every deal was watched
+    so long: rests on the cohort's older ones), unit.
     """
     deals = aged(snapshot)
     deals = deals.assign(cohort=_quarter(snapshot, deals["created_at"]))
@@ -92,14 +94,13 @@ def wins_by_cohort(snapshot: Snapshot, *, months: int = 9, level: float = 0.9) -
     for cohort, group in _recent(snapshot, deals).groupby("cohort"):
         ended = group["status"] != "open"
         curve = statistics.cumulative_incidence(group["days"], group["status"].where(ended), level, entry=group["entry"])
-        won = curve[curve["cause"] == "won"]
         for month in range(1, months + 1):
             day = month * MONTH
             is_there = (age[group.index] >= day) | ended
-            by_then = won[won["time"] <= day].tail(1)[["value", "low", "high"]].to_numpy().ravel()
-            shares = list(by_then) if len(by_then) else [0.0] * 3
-            if age[group.index].max() < day and not ended.all():
-                shares = [np.nan] * 3
+            shares = [np.nan] * 3
+            if age[group.index].max() >= day or ended.all():
+                n_seen = int((is_there & (group["entry"] < day)).sum())
+                shares = share_ended(curve[curve["time"] <= day], "won", n_seen, level)
             rows.append([cohort, month, len(group), int(is_there.sum()), *shares, not is_there.all()])
     if not rows:
         raise DataRefused("no deal was created in these quarters", f"data {snapshot.data}", "ask an earlier quarter")
@@ -113,36 +114,33 @@ def _steps(snapshot: Snapshot) -> pd.DataFrame:
     Columns: opportunity_id, stage, position, reached_at, next_at (a later stage or won), won_at, lost_at (of deals lost now),
     cohort (quarter of reached_at), is_first (the stage is the process's first).
     """
-    stages = snapshot.table("stages").astype({"position": "float64"}).set_index("stage")
+    require_open_stages(snapshot)
+    status = snapshot.table("stages").set_index("stage")["status"]
     path = _path(snapshot)
     found = snapshot.spells("stage")
     found = found[found["opportunity_id"].isin(snapshot.opportunities["opportunity_id"])]
-    status = found["value"].map(stages["status"])
-    place = found["value"].map(stages["position"]).where(status == "open").mask(status == "won", np.inf)
-    lost = found[(status == "lost") & found["to_at"].isna()].set_index("opportunity_id")["from_at"]
+    place = found["value"].map(places(snapshot)).astype("float64")
+    lost = found[(found["value"].map(status) == "lost") & found["to_at"].isna()].set_index("opportunity_id")["from_at"]
     reached = pd.DataFrame(
-        {
-            position: found[place >= position].groupby("opportunity_id")["from_at"].min()
-            for position in [*path["position"], np.inf]
-        }
+        {position: found[place >= position].groupby("opportunity_id")["from_at"].min() for position in [*path, np.inf]}
     )
     parts = []
-    for stage, position in zip(path["stage"], path["position"], strict=True):
+    for stage, position in path.items():
         after = reached.columns[reached.columns > position]
         parts.append(
             pd.DataFrame({"reached_at": reached[position], "next_at": reached[after[0]], "won_at": reached[np.inf]})
             .dropna(subset="reached_at")
-            .assign(stage=stage, position=position, is_first=position == path["position"].iloc[0])
+            .assign(stage=stage, position=position, is_first=position == path.iloc[0])
         )
     steps = pd.concat(parts).rename_axis("opportunity_id").reset_index()
     steps["lost_at"] = lost.reindex(steps["opportunity_id"]).to_numpy()
     return steps.assign(cohort=_quarter(snapshot, steps["reached_at"]))
 
 
-def _path(snapshot: Snapshot) -> pd.DataFrame:
-    """The open stages in their order."""
-    stages = snapshot.table("stages").astype({"position": "float64"})
-    return stages[stages["status"] == "open"].sort_values("position", kind="stable")
+def _path(snapshot: Snapshot) -> pd.Series:
+    """Places of the open stages, by stage, in their order."""
+    place = places(snapshot)
+    return place[np.isfinite(place)].sort_values()
 
 
 def _quarter(snapshot: Snapshot, instants: pd.Series) -> pd.Series:
@@ -162,16 +160,12 @@ def _ended(snapshot: Snapshot, steps: pd.DataFrame, goal: str) -> pd.DataFrame:
 
 
 def _reached(group: pd.DataFrame, level: float) -> list[float]:
-    """Share that reaches the goal in the end, its interval, and the days by which half of these are there; all missing when
-    nothing has ended yet."""
+    """Share that reaches the goal in the end, its interval (`share_ended`), and the days by which half of these are there; all
+    missing when nothing has ended yet."""
     curve = statistics.cumulative_incidence(group["days"], group["cause"], level)
-    if curve.empty:
-        return [np.nan] * 4
-    curve = curve[curve["cause"] == "reached"]
-    if curve.empty:
-        return [0.0, 0.0, 0.0, np.nan]
-    last = curve.iloc[-1]
-    return [last["value"], last["low"], last["high"], curve.loc[curve["value"] >= last["value"] / 2, "time"].iloc[0]]
+    share = share_ended(curve, "reached", int(group["cause"].notna().sum()), level)
+    half = curve.loc[(curve["cause"] == "reached") & (curve["value"] >= share[0] / 2), "time"].min()
+    return [*share, half]
 
 
 def _descent(group: pd.DataFrame, path: list[str], level: float) -> list[list]:

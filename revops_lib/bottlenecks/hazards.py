@@ -14,7 +14,7 @@ import pandas as pd
 from .. import periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from .spells import DAY, LOOKBACK, spells
+from .spells import DAY, LOOKBACK, require_open_stages, spells
 
 WINDOWS = (1, 4)  # quarters that are compared with the LOOKBACK before them
 SPAN = LOOKBACK + max(WINDOWS)
@@ -52,6 +52,7 @@ def stays(snapshot: Snapshot) -> pd.DataFrame:
 
 def exposure(snapshot: Snapshot, found: pd.DataFrame) -> Exposure:
     """Time at risk of the stays `found` (as `spells` gives them) in the last complete quarters."""
+    require_open_stages(snapshot)
     if found.empty:
         raise DataRefused("no deal has entered a stage yet", f"data {snapshot.data}, as of {snapshot.as_of}", "ask a later day")
     last = last_complete(snapshot)

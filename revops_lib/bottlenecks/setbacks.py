@@ -7,7 +7,7 @@ import pandas as pd
 
 from .. import periods, statistics
 from ..snapshot import Snapshot
-from .spells import DAY, LOOKBACK, recent, spells
+from .spells import DAY, LOOKBACK, places, recent, spells
 
 
 def setbacks(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
@@ -49,8 +49,7 @@ def setbacks(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
 def _moves(snapshot: Snapshot, found: pd.DataFrame) -> pd.DataFrame:
     """One row per move back: opportunity_id, from_stage, to_stage, days until the deal was again as far, lost, or now, and
     cause (again, lost; missing while neither)."""
-    place = snapshot.table("stages").astype({"position": "float64"}).set_index("stage")
-    position = place["position"].mask(place["status"] == "won", np.inf).mask(place["status"] == "lost")
+    place, position = snapshot.table("stages").set_index("stage"), places(snapshot)
     target = found["next_stage"].map(position).astype("float64")
     moved = periods.local_day(found["to_at"], snapshot.timezone).dt.to_period(f"Q-{snapshot.fiscal_year_end}")
     is_late = moved > periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end) - LOOKBACK

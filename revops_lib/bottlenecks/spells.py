@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .. import periods
+from ..errors import DataRefused
 from ..snapshot import Snapshot
 from ..worktime import Calendar, worked_days
 from .events import ENDINGS
@@ -20,8 +21,8 @@ def spells(snapshot: Snapshot, *, process: str = "opportunities", calendar: Cale
 
     Columns: case_id, stage (of other processes the activity that began the stay), from_at, to_at (missing: running),
     next_stage, days (until the end or the snapshot; working days with a `calendar`), end (advanced, lost, back; missing while
-    running), entered (quarter), position (of the stage in the process). Deals have opportunity_id and segment besides, other
-    cases resource (who began the stay).
+    running), entered (quarter), position (of the stage in the process: as `places` has it). Deals have opportunity_id and
+    segment besides, other cases resource (who began the stay).
 
     Other processes list no stages: an activity's position is its usual place in a case (mean, of first times), a stay ends
     "back" in an activity the case has been through and "lost" in Lost or Disqualified. After what a case ends with there is no
@@ -41,11 +42,11 @@ def spells(snapshot: Snapshot, *, process: str = "opportunities", calendar: Cale
 
 
 def _of_deals(snapshot: Snapshot) -> pd.DataFrame:
-    stages = snapshot.table("stages").astype({"position": "float64"}).set_index("stage")
+    status, place = snapshot.table("stages").set_index("stage")["status"], places(snapshot)
     found = snapshot.spells("stage").rename(columns={"value": "stage", "next_value": "next_stage"})
-    found = found[found["stage"].map(stages["status"]) == "open"]
-    position, following = found["stage"].map(stages["position"]), found["next_stage"].map(stages["position"])
-    lost = found["next_stage"].map(stages["status"]) == "lost"
+    found = found[found["stage"].map(status) == "open"]
+    position, following = (found[name].map(place).astype("float64") for name in ("stage", "next_stage"))
+    lost = found["next_stage"].map(status) == "lost"
     end = np.select([lost, following > position], ["lost", "advanced"], "back")
     found["end"] = pd.Series(end, index=found.index).where(found["to_at"].notna())
     found["position"] = position
@@ -54,6 +55,29 @@ def _of_deals(snapshot: Snapshot) -> pd.DataFrame:
     segment = pd.Series(snapshot.members(deals, "segment").to_numpy(), index=deals["opportunity_id"])
     found["segment"] = found["opportunity_id"].map(segment)
     return found.assign(case_id=found["opportunity_id"])
+
+
+def places(snapshot: Snapshot) -> pd.Series:
+    """Place of every stage in the process, by stage: open ones by their position, won beyond them all, lost missing.
+
+    Of stages of equal position (two processes, each numbered from 1) the one less likely to be won comes first (`probability`),
+    then the first by name, each a fraction after the one before: no two share a place.
+    """
+    stages = snapshot.table("stages").sort_values(["probability", "stage"]).set_index("stage")
+    position = stages["position"].astype("float64")
+    place = position + position.groupby(position).cumcount() / (len(position) or 1)
+    return place.mask(stages["status"] == "won", np.inf).mask(stages["status"] == "lost")
+
+
+def require_open_stages(snapshot: Snapshot) -> None:
+    """DataRefused where the history knows no stage, or none that the table `stages` lists as open. Raises NoHistory."""
+    named = snapshot.spells("stage")["value"].dropna().unique()
+    if not len(named):
+        raise DataRefused("no deal has entered a stage yet", f"data {snapshot.data}, as of {snapshot.as_of}", "ask a later day")
+    if not np.isfinite(places(snapshot).reindex(named)).any():
+        told = ", ".join(sorted(named)[:5]) + (" …" if len(named) > 5 else "")
+        what = f"the stages of the history ({told}) are not in the table stages as open ones"
+        raise DataRefused(what, f"data {snapshot.data}", "list each stage with its position and status")
 
 
 def _of_cases(snapshot: Snapshot, process: str) -> pd.DataFrame:

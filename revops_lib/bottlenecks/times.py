@@ -10,16 +10,17 @@ import pandas as pd
 from .. import periods, statistics
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from .spells import grouped, recent, spells
+from .spells import grouped, recent, require_open_stages, spells
 
 
 def time_in_stage(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> pd.DataFrame:
     """Days a deal stays in each stage (Kaplan & Meier 1958), one row per stage, or per stage and group.
 
     Stays that began in the last eight quarters; running ones are censored. Columns: stage, member, n, n_running, median, low,
-    high (interval of the median), p90; a time not reached by the data is missing. Raises NoHistory.
+    high (interval of the median), p90; a time not reached by the data is missing. Raises NoHistory, and DataRefused where no
+    stage of the history is listed.
     """
-    found = recent(snapshot, spells(snapshot))
+    found = _entered(snapshot)
     rows = []
     for (_, stage, member), group in grouped(snapshot, found, by):
         curve = statistics.survival_curve(group["days"], group["end"].notna(), level)
@@ -29,33 +30,55 @@ def time_in_stage(snapshot: Snapshot, *, by: str | None = None, level: float = 0
     return pd.DataFrame(rows, columns=["stage", "member", "n", "n_running", "median", "low", "high", "p90"])
 
 
+def _entered(snapshot: Snapshot) -> pd.DataFrame:
+    require_open_stages(snapshot)
+    return recent(snapshot, spells(snapshot))
+
+
 def conversion(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> pd.DataFrame:
     """Share of deals entering each stage that move on from it, one row per stage, or per stage and group.
 
     Open deals are censored, not failures; a loss or a step back competes (Aalen & Johansen 1978). Columns: stage, member, n,
-    advanced, lost, back, n_running (counts), value (share advancing in the end), low, high, unit. Raises NoHistory.
+    advanced, lost, back, n_running (counts), value (share advancing in the end; missing when nothing has ended), low, high
+    (`share_ended`), unit. Raises as `time_in_stage` does.
     """
-    found = recent(snapshot, spells(snapshot))
+    found = _entered(snapshot)
     rows = []
     for (_, stage, member), group in grouped(snapshot, found, by):
         counts = [int((group["end"] == end).sum()) for end in ("advanced", "lost", "back")]
         curve = statistics.cumulative_incidence(group["days"], group["end"], level)
-        advanced = curve[curve["cause"] == "advanced"]
-        value, low, high = advanced.iloc[-1][["value", "low", "high"]] if len(advanced) else (np.nan, np.nan, np.nan)
-        rows.append([stage, member, len(group), *counts, int(group["end"].isna().sum()), value, low, high])
+        n_running = int(group["end"].isna().sum())
+        share = share_ended(curve, "advanced", len(group) - n_running, level)
+        rows.append([stage, member, len(group), *counts, n_running, *share])
     names = ["stage", "member", "n", "advanced", "lost", "back", "n_running", "value", "low", "high"]
     return pd.DataFrame(rows, columns=names).astype({"value": float, "low": float, "high": float}).assign(unit="share")
 
 
+def share_ended(curve: pd.DataFrame, cause: str, n: int, level: float) -> list[float]:
+    """Share ended by a cause at the end of a `cumulative_incidence`, low and high. Where its variance is 0, as after all or
+    none ended so, the interval is that of Wilson 1927 on the `n` cases watched so far; without any all are missing."""
+    if not n:
+        return [np.nan] * 3
+    last = curve.loc[curve["cause"] == cause, ["value", "low", "high"]].tail(1).to_numpy(dtype="float64").ravel()
+    value, low, high = last if len(last) else [0.0] * 3
+    if high - low < 1e-6:  # rounding leaves a little
+        low, high = statistics.wilson(value * n, n, level)
+    return [float(value), float(low), float(high)]
+
+
 def survival(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
-    """Share of deals still in each stage after so many days, one row per stage and end: stage, time, value, low, high."""
-    found = recent(snapshot, spells(snapshot))
+    """Share of deals still in each stage after so many days, one row per stage and end: stage, time, value, low, high.
+
+    Raises as `time_in_stage` does, and DataRefused where no stay has ended.
+    """
+    found = _entered(snapshot)
     curves = [
         statistics.survival_curve(group["days"], group["end"].notna(), level).assign(stage=stage)
         for (_, stage, _), group in grouped(snapshot, found, None)
     ]
-    if not curves:
-        raise DataRefused("no deal has entered a stage yet", f"data {snapshot.data}, as of {snapshot.as_of}", "ask a later day")
+    if not found["end"].notna().any():
+        what = f"none of {len(found):,} stays begun in the last eight quarters has ended"
+        raise DataRefused(what, f"data {snapshot.data}, as of {snapshot.as_of}", "ask a later day")
     return pd.concat(curves, ignore_index=True)[["stage", "time", "value", "low", "high"]]
 
 
@@ -77,8 +100,7 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
         median, low, high = statistics.survival_quantile(curve, 0.5)
         p90, _, _ = statistics.survival_quantile(curve, 0.9)
         won = statistics.cumulative_incidence(group["days"], group["status"].where(ended), level, entry=entry)
-        last = won[won["cause"] == "won"].tail(1)[["value", "low", "high"]].to_numpy().ravel()
-        share = list(last) if len(last) else [np.nan] * 3
+        share = share_ended(won, "won", int(ended.sum()), level)
         rows.append([name, len(group), int((group["status"] == "open").sum()), median, low, high, p90, *share])
     names = ["member", "n", "n_open", "median", "low", "high", "p90", "won_share", "won_low", "won_high"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[3:], float))
@@ -131,11 +153,13 @@ def win_rate(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -
     deals = snapshot.opportunities
     in_quarter = deals["close_date"].dt.to_period(snapshot.quarter.freqstr) == snapshot.quarter
     status = deals["status"].where(in_quarter | (deals["status"] == "open"))
-    member = pd.Series("company", index=deals.index)
-    if by:
-        member, status = pd.concat([member, snapshot.members(deals, by)]), pd.concat([status, status])
-    counts = status.groupby([member.rename("member"), status], sort=False).size().unstack(fill_value=0)
-    table = counts.reindex(columns=["won", "lost", "open"], fill_value=0).rename(columns={"open": "n_open"}).reset_index()
+    members = [pd.Series("company", index=deals.index), *([snapshot.members(deals, by)] if by else [])]
+    counts = [
+        status.groupby([member.rename("member"), status], sort=False).size().unstack(fill_value=0)
+        .reindex(columns=["won", "lost", "open"], fill_value=0)
+        for member in members
+    ]  # fmt: skip
+    table = pd.concat(counts).rename(columns={"open": "n_open"}).reset_index()
     table.insert(1, "n", table["won"] + table["lost"])
     table["value"] = table["won"] / table["n"].where(table["n"] > 0)
     table["low"], table["high"] = statistics.wilson(table["won"], table["n"], level)

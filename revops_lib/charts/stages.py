@@ -6,11 +6,13 @@ import pandas as pd
 
 from .drawing import BLUE, GREY, ORANGE, PALE, Picture, intervals, new, number, sentence
 
+FEW = 5  # deals; what is published of fewer would tell of single ones
+
 
 def survival(frame: pd.DataFrame | str) -> Picture:
     """Share of deals still in each stage after so many days, as steps."""
-    if isinstance(frame, str):
-        return sentence(frame)
+    if isinstance(frame, str) or frame.empty:
+        return sentence(frame if isinstance(frame, str) else "No stay in a stage has ended yet.")
     import seaborn
 
     figure, axes = new(3.2)
@@ -21,13 +23,13 @@ def survival(frame: pd.DataFrame | str) -> Picture:
         xlabel="days in the stage",
         ylabel="share still in the stage",
         ylim=(0, 1),
-        xlim=(0, frame["time"].quantile(0.98)),
+        xlim=(0, frame["time"].quantile(0.98) or 1),
     )
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.legend(frameon=False, fontsize=8)
     half = frame[frame["value"] <= 0.5].groupby("stage", sort=False)["time"].min()
     told = "; ".join(f"{stage} {time:.0f} days" for stage, time in half.items())
-    return Picture(figure, f"Share of deals still in each stage by days; half have left after: {told}.")
+    return Picture(figure, f"Share of deals still in each stage by days; half have left after: {told or 'not known yet'}.")
 
 
 def ranking(frame: pd.DataFrame | str) -> Picture:
@@ -87,10 +89,10 @@ def funnel(frame: pd.DataFrame | str) -> Picture:
 
 def cohorts(frame: pd.DataFrame | str) -> Picture:
     """Share won of the deals created in each quarter after so many months, as coloured cells: pale where a cohort is immature,
-    empty where nothing is known."""
+    empty where nothing is known, or the cohort has fewer than five deals: it may be one customer's."""
     if isinstance(frame, str) or frame.empty:
         return sentence(frame if isinstance(frame, str) else "No deal was created.")
-    frame = frame.assign(cohort=frame["cohort"].astype(str))
+    frame = frame.assign(cohort=frame["cohort"].astype(str), value=frame["value"].where(frame["n"] >= FEW))
     names, months = list(dict.fromkeys(frame["cohort"])), sorted(frame["month"].unique())
     highest = frame["value"].max()
     figure, axes = new(len(names) * 0.32 + 1.0)
@@ -112,7 +114,7 @@ def cohorts(frame: pd.DataFrame | str) -> Picture:
     axes.set_yticks(range(len(names)), names)
     known = frame[frame["value"].notna() & ~frame["is_immature"]].groupby("cohort").tail(1)
     told = "; ".join(f"{r.cohort} {_percent(r.value)} after {r.month} months" for r in known.itertuples())
-    young = ", ".join(dict.fromkeys(frame.loc[frame["is_immature"], "cohort"])) or "none"
+    young = ", ".join(dict.fromkeys(frame.loc[frame["is_immature"] & (frame["n"] >= FEW), "cohort"])) or "none"
     return Picture(
         figure, f"Share won by quarter of creation, at the last month fully watched: {told or 'none yet'}; immature: {young}."
     )
