@@ -42,7 +42,6 @@ LABELS = {
     "n_stalled": "stalled",
     "n_deals": "deals",
     "n_events": "steps",
-    "n_again": "again there",
     "n_waiting": "on the way",
     "n_alike": "deals alike",
     "worth": "worth a quarter",
