@@ -105,7 +105,7 @@ def frame(credits) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype({"credit": "int64", "base": "int64"})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(components(), CREDITS, st.dictionaries(st.tuples(st.sampled_from(REPS), st.sampled_from(WINDOWS)), st.integers(1, 10**7)),
        st.dictionaries(st.sampled_from(REPS), st.sampled_from([Fraction(0), Fraction(1)])))  # fmt: skip
 def test_every_line_equals_the_plain_model(component, credits, quotas, gates):

@@ -714,7 +714,7 @@ def test_the_commented_sections_of_the_example_mapping_import(tmp_path):
     assert cells(sources.read_table(tmp_path / "to", "quotas"), "measure", "amount") == [["bookings", Decimal("1000.00")]]
     assert cells(sources.read_table(tmp_path / "to", "credits"), "kind", "share") == [["split", 0.6]]
     plan = sources.read_yaml(ROOT / "data" / "plans" / "account_executive.yml")
-    assert plan["measure"] == "bookings"
+    assert plan["components"][0]["measure"] == "bookings"
 
 
 def test_stages_can_come_from_a_file(tmp_path):

@@ -12,6 +12,7 @@ from .compared import compare
 from .drilldown import STAFF, UNKNOWN, members
 from .factors import DEAL_VALUE, OPPORTUNITIES, WIN_RATE
 from .noise import ENOUGH
+from .recording import UNTOUCHED
 
 FEW = 5  # numbers about fewer deals are told to nobody else
 ACTIONS = {
@@ -47,7 +48,10 @@ def headline(
     part = float(total["part"])
     verb = f"{'rose' if part > 0 else 'fell'} by {abs(part):,.0f} {total['unit']}{was}" if part else "did not change"
     text = f"Bookings of {comparison.after} {verb} against {comparison.name}"
-    causes, other = data[data["is_cause"]], data[(data["state"] == "found") & ~data["is_cause"] & (data["touches"] != "")]
+    causes, other = (
+        data[data["is_cause"]],
+        data[(data["state"] == "found") & ~data["is_cause"] & (data["touches"] != UNTOUCHED)],
+    )
     if len(causes):
         return f"Data change, not demand: {_several(causes['finding'])}. {text}; mend the data before naming a cause."
     if len(other):

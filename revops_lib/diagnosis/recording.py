@@ -23,6 +23,7 @@ JUMP, SURE = 0.05, 3.5  # jump of a filled share that counts, and its standard e
 BATCH, TIMES = 20, 10  # deals of one day that may be a batch, and how many times a usual day they are
 MOST = 0.5  # of the change that a finding must be able to explain to be a cause of it
 LAGS, SETTLED = 8, 60  # quarters that say how late wins are entered, and days until all are
+UNTOUCHED = "nothing"  # what a finding that only tells how to read the numbers distorts
 
 
 class Finding(NamedTuple):
@@ -31,7 +32,7 @@ class Finding(NamedTuple):
     check: str
     text: str
     since: dt.date | None = None
-    touches: str = ""
+    touches: str = UNTOUCHED
     money: float | None = 0.0
     state: str = FOUND
 
@@ -58,7 +59,7 @@ def data_changes(snapshot: Snapshot, *, against: str = "") -> pd.DataFrame:
     }
     rows: list[Finding] = []
     for check, look in looks.items():
-        rows += list(look) or [Finding(check, "", state=NOTHING)]
+        rows += list(look) or [Finding(check, "none", state=NOTHING)]
     found = pd.DataFrame(rows)
     found["since"] = pd.to_datetime(found["since"]).astype("datetime64[us]")
     moved = found["money"].astype("float64")  # missing: can have made all of the change
@@ -81,7 +82,7 @@ def _partial(snapshot: Snapshot, comparison: Comparison) -> Iterator[Finding]:
             yield Finding("whole periods", text, snapshot.outcomes_since, "everything", None)
     if comparison.days is not None:
         text = f"{comparison.after} still runs: its first {comparison.days} days are compared with as many of the others"
-        yield Finding("whole periods", text, periods.first_day(comparison.after), "")
+        yield Finding("whole periods", text, periods.first_day(comparison.after))
 
 
 def _stages(snapshot: Snapshot, comparison: Comparison, deals: pd.DataFrame) -> Iterator[Finding]:
