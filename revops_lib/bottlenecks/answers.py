@@ -6,8 +6,7 @@ import pandas as pd
 
 from .. import statistics
 from ..snapshot import Snapshot
-
-ALL = "all"  # in place of a segment: the stage in every segment
+from .hazards import ALL
 
 
 def headline(

@@ -89,12 +89,8 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
     end, open deals censored). Deals without a creation date, or closed without a close date, are not counted. A deal created
     before the source kept outcomes is watched only from then on: had it closed earlier, it would not be there.
     """
-    deals = aged(snapshot)
-    if deals.empty:
-        raise DataRefused("no opportunity carries a creation date", f"data {snapshot.data}", "export the creation date")
-    member = snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)
     rows = []
-    for name, group in deals.groupby(member):
+    for name, group in _by_member(snapshot, by):
         ended, entry = group["status"] != "open", group["entry"]
         curve = statistics.survival_curve(group["days"], ended, level, entry=entry)
         median, low, high = statistics.survival_quantile(curve, 0.5)
@@ -119,12 +115,8 @@ def outcome(
        won_share  lost_share  open_share
     0       0.21        0.67        0.12
     """
-    deals = aged(snapshot)
-    if deals.empty:
-        raise DataRefused("no opportunity carries a creation date", f"data {snapshot.data}", "export the creation date")
-    member = snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)
     rows = []
-    for name, group in deals.groupby(member):
+    for name, group in _by_member(snapshot, by):
         ended = group["status"] != "open"
         curve = statistics.cumulative_incidence(group["days"], group["status"].where(ended), level, entry=group["entry"])
         for days in within_days:
@@ -132,6 +124,14 @@ def outcome(
             rows.append([name, days, len(group), n_watched, *_shares(curve, days, is_known=group["days"].max() >= days)])
     names = ["member", "days", "n", "n_watched", "won_share", "won_low", "won_high", "lost_share", "open_share"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[4:], float))
+
+
+def _by_member(snapshot: Snapshot, by: str | None) -> list[tuple[str, pd.DataFrame]]:
+    """The dated deals of each group, or of the company."""
+    deals = aged(snapshot)
+    if deals.empty:
+        raise DataRefused("no opportunity carries a creation date", f"data {snapshot.data}", "export the creation date")
+    return list(deals.groupby(snapshot.members(deals, by) if by else pd.Series("company", index=deals.index)))
 
 
 def _shares(curve: pd.DataFrame, days: int, *, is_known: bool) -> list[float]:
