@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -65,3 +66,12 @@ def round_half_up(value: Fraction) -> int:
     """
     magnitude = (2 * abs(value) + 1) // 2
     return int(magnitude if value >= 0 else -magnitude)
+
+
+def part(cents: np.ndarray, share: Fraction) -> np.ndarray:
+    """A share of many whole cents, halves away from zero.
+
+    >>> part(np.array([5, -5, 4]), Fraction(1, 2)).tolist()
+    [3, -3, 2]
+    """
+    return np.sign(cents) * ((2 * np.abs(cents) * share.numerator + share.denominator) // (2 * share.denominator))

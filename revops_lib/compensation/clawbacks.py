@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 
 from .. import money
@@ -25,9 +26,8 @@ def clawbacks(paid: pd.Series, share: Fraction) -> pd.Series:
     >>> clawbacks(pd.Series([100_01, -5_00, 0]), Fraction(1, 2)).tolist()
     [-5001, 0, 0]
     """
-    cents = paid.clip(lower=0).astype("Int64")
-    taken = (2 * cents * share.numerator + share.denominator) // (2 * share.denominator)
-    return -taken.where(taken < cents, cents)
+    cents = paid.clip(lower=0).to_numpy("int64")
+    return pd.Series(-np.minimum(money.part(cents, share), cents), index=paid.index, dtype="Int64")
 
 
 def unserved(term_months: int, served_months: int) -> Fraction:

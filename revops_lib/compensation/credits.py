@@ -99,9 +99,10 @@ def quotas_of(snapshot: Snapshot, component: Component, currency: str) -> pd.Ser
     quotas = quotas.assign(cents=money.to_cents(quotas["amount"]))
     quotas = quotas[quotas["cents"] > 0]  # a quota of 0 is no quota: nothing can be attained against it
     if component.accumulation == "month":
+        quarter = snapshot.quarter
         rows = [
             (rep, month.strftime("%Y-%m"), targets.by_days(int(cents), _days(quarter), _days(month)))
-            for rep, quarter, cents in zip(quotas["rep_id"], [snapshot.quarter] * len(quotas), quotas["cents"], strict=True)
+            for rep, cents in zip(quotas["rep_id"], quotas["cents"], strict=True)
             for month in pd.period_range(quarter.start_time, quarter.end_time, freq="M")
         ]
     else:

@@ -131,19 +131,13 @@ def _capped(owed: np.ndarray, group: np.ndarray, cap: Cap) -> np.ndarray:
         return np.minimum(owed, cap.cents)
     total = _running(owed, group)
     above = np.maximum(total - cap.cents, 0)
-    some = above * 0 if cap.kind == "hard" else _part(above, cap.share_above)
+    some = above * 0 if cap.kind == "hard" else money.part(above, cap.share_above)
     return _steps(total - above + some, group)
 
 
 def _shared(kept: np.ndarray, group: np.ndarray, share: Fraction) -> np.ndarray:
     """A share of the pay, cut at rounded running sums so that no cent is lost."""
-    return kept * 0 if share == 0 else _steps(_part(_running(kept, group), share), group)
-
-
-def _part(cents: np.ndarray, share: Fraction) -> np.ndarray:
-    """A share of whole cents, halves away from zero."""
-    sign = np.sign(cents)
-    return sign * ((2 * np.abs(cents) * share.numerator + share.denominator) // (2 * share.denominator))
+    return kept * 0 if share == 0 else _steps(money.part(_running(kept, group), share), group)
 
 
 def _steps(running: np.ndarray, group: np.ndarray) -> np.ndarray:
