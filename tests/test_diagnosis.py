@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from revops_lib import charts, diagnosis, report, tables
 from revops_lib.errors import DataRefused, UsageError
+from revops_lib.shapley import shapley
 from revops_lib.snapshot import Snapshot
 
 YEAR = "previous year"
@@ -34,11 +35,11 @@ def before_the_drop() -> Snapshot:
 
 def test_published_splits():
     """Requirements of the project: opportunities × win rate × deal value, and velocity with the cycle as a divisor."""
-    parts = diagnosis.shapley({"n": 200, "w": 0.25, "a": 40}, {"n": 180, "w": 0.20, "a": 44})
+    parts = shapley({"n": 200, "w": 0.25, "a": 40}, {"n": 180, "w": 0.20, "a": 44})
     assert [round(part, 4) for part in parts.values()] == [-188.6667, -398.6667, 171.3333]
     old = {"opportunities": 40, "deal value": 25_000, "win rate": 0.25, "cycle": 90}
     new = {"opportunities": 36, "deal value": 26_000, "win rate": 0.22, "cycle": 99}
-    split = diagnosis.shapley(old, new, divisors=["cycle"])
+    split = shapley(old, new, divisors=["cycle"])
     assert [round(part, 2) for part in split.values()] == [-254.30, 94.99, -308.37, -230.10]
 
 
@@ -64,11 +65,11 @@ factors = st.lists(
 def test_a_split_is_the_mean_over_all_orders_and_adds_up_and_turns_round(pairs):
     names = "abcd"[: len(pairs)]
     before, after = (dict(zip(names, (pair[i] for pair in pairs), strict=True)) for i in (0, 1))
-    parts = diagnosis.shapley(before, after)
+    parts = shapley(before, after)
     assert parts == by_orders(before, after)
     assert sum(parts.values()) == math.prod(after.values()) - math.prod(before.values())
-    assert {name: -part for name, part in diagnosis.shapley(after, before).items()} == parts
-    turned = diagnosis.shapley(dict(reversed(before.items())), dict(reversed(after.items())))
+    assert {name: -part for name, part in shapley(after, before).items()} == parts
+    turned = shapley(dict(reversed(before.items())), dict(reversed(after.items())))
     assert turned == parts
 
 
@@ -77,9 +78,9 @@ def test_arrays_are_split_element_by_element():
         {"a": np.array([1.0, 2.0]), "b": np.array([3.0, 0.0])},
         {"a": np.array([2.0, 2.0]), "b": np.array([5.0, 4.0])},
     )
-    parts = diagnosis.shapley(before, after)
+    parts = shapley(before, after)
     for i in (0, 1):
-        one = diagnosis.shapley({k: v[i] for k, v in before.items()}, {k: v[i] for k, v in after.items()})
+        one = shapley({k: v[i] for k, v in before.items()}, {k: v[i] for k, v in after.items()})
         assert [parts[name][i] for name in parts] == pytest.approx(list(one.values()))
 
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from .. import money, tables
 from ..errors import DataRefused, UsageError
+from ..shapley import whole_cents
 from ..snapshot import Snapshot
 from . import noise
 from .compared import Comparison, closed, compare, counted, quarter_closed, smallest, span
 from .factors import DEAL_VALUE, OPPORTUNITIES, WIN_RATE, exact, money_change, within
-from .shapley import whole_cents
 
 GROUPS = ("segment", "region", "family", "source", "tenure")
 YEARS, TENURE = (1, 3), ("in the first year", "in the second or third year", "after three years")

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from .. import money
+from ..shapley import whole_cents
 from ..snapshot import Snapshot
 from . import noise
 from .compared import Comparison, closed, compare, counted, smallest, span
 from .drilldown import members
 from .factors import DEAL_VALUE, DRIVERS, MIX, OPPORTUNITIES, WIN_RATE, added, exact, money_change, split
-from .shapley import whole_cents
 
 RESAMPLES = 500
 

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 
 from .. import money
+from ..shapley import shapley
 from .compared import Comparison
-from .shapley import shapley
 
 OPPORTUNITIES, MIX, WIN_RATE, DEAL_VALUE = "opportunities", "mix", "win rate", "deal value"
 DRIVERS = (OPPORTUNITIES, MIX, WIN_RATE, DEAL_VALUE)

@@ -11,11 +11,11 @@ import pandas as pd
 
 from .. import money, periods
 from ..errors import DataRefused
+from ..shapley import shapley, whole_cents
 from ..snapshot import Snapshot
 from .compared import Comparison, closed, compare, counted, is_early, quarter_closed
 from .drilldown import CELLS, UNKNOWN, members
 from .factors import exact, money_change, within
-from .shapley import shapley, whole_cents
 
 VOLUME, PRODUCT_MIX, LIST_PRICE, PRICE = "volume", "product mix", "list price", "price against list"
 LAGS = 8  # quarters from creation to close that are told apart

@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import factorial
 from typing import Any
 
-from .. import money
+from . import money
 
 
 def shapley(before: Mapping[str, Any], after: Mapping[str, Any], *, divisors: Collection[str] = ()) -> dict[str, Any]:
