@@ -919,6 +919,44 @@ def test_people_splits_quotas_and_merges_of_salesforce(is_landed: bool, tmp_path
     assert {entry["code"] for entry in dataset["quarantined"]} == {"W_ROW_SKIPPED"}
 
 
+PAY_SHEETS = {
+    "Affaires": [{"N°": "D1", "Montant": "1000", "Étape": "Gagnée", "Créée le": "2026-01-05", "Date de clôture": "2026-02-01"}],
+    "Partages": [{"Affaire": "D1", "Commercial": "R1", "Part": "60 %", "Nature": "Partage"},
+                 {"Affaire": "D1", "Commercial": "R2", "Part": "40 %", "Nature": "Partage"}],
+    "Contrats": [{"Affaire": "D1", "Durée en mois": "24", "Prépayé": "oui", "Résilié le": "2026-03-01", "Motif": "budget"}],
+    "Factures": [{"N° de facture": "F1", "Affaire": "D1", "Montant": "1000", "Date de facture": "2026-02-10", "Payée le": ""}],
+    "Dépenses": [{"Mois": "2026-01-01", "Nature": "Ventes", "Montant": "9500"}],
+    "Objectives": [{"Rep": "R1", "Quarter": "2026Q1", "Objective": "Coaching", "Weight": "1", "Achieved": "0.5"}],
+    "Disputes": [{"Dispute ID": "X1", "Line ID": "0123456789abcdef", "Rep": "R1", "Raised on": "2026-02-20", "Reason": "why",
+                  "Decision": "Acceptée", "Decided on": "2026-02-27"}],
+    "Adjustments": [{"Adjustment ID": "J1", "Rep": "R1", "Amount": "-12.50", "Decided by": "FIN", "Reason": "split came late",
+                     "Decided on": "2026-02-27", "Dispute ID": "X1"}],
+}  # fmt: skip
+
+
+def test_a_spreadsheet_brings_what_pay_needs(tmp_path: Path) -> None:
+    (tmp_path / "export").mkdir()
+    for member, rows in PAY_SHEETS.items():
+        text_file(tmp_path / "export" / member, rows)
+    dataset = sources.import_export(MAPPINGS / "spreadsheet.yml", tmp_path / "export", tmp_path / "to", as_of=AS_OF, named=True)
+    assert not [entry for entry in dataset["quarantined"] if entry["code"].startswith("E_")]
+    read = partial(sources.read_table, tmp_path / "to")
+    assert read("credits")[["rep_id", "kind", "share"]].to_numpy().tolist() == [["R1", "split", 0.6], ["R2", "split", 0.4]]
+    contract, bill = read("contracts").iloc[0], read("invoices").iloc[0]
+    assert (contract["term_months"], contract["is_prepaid"], contract["cancelled_date"]) == (
+        24,
+        True,
+        pd.Timestamp("2026-03-01"),
+    )
+    assert (bill["amount"], pd.isna(bill["paid_date"]), bill["currency"]) == (Decimal("1000.00"), True, "EUR")
+    assert read("objectives")[["weight", "achieved"]].to_numpy().tolist() == [[1.0, 0.5]]
+    assert read("disputes")[["decision", "reason"]].to_numpy().tolist() == [["accepted", "why"]]
+    adjusted = read("adjustments").iloc[0]
+    spent = read("spend").iloc[0]
+    assert (spent["month"], spent["kind"], spent["amount"]) == (pd.Timestamp("2026-01-01"), "sales", Decimal("9500.00"))
+    assert (adjusted["amount"], adjusted["currency"], adjusted["dispute_id"]) == (Decimal("-12.50"), "EUR", "X1")
+
+
 def test_a_split_of_an_unknown_type_is_not_guessed(tmp_path: Path) -> None:
     (tmp_path / "export").mkdir()
     text_file(tmp_path / "export" / "Opportunity", SALESFORCE["Opportunity"])

@@ -52,6 +52,14 @@ tables:
     columns: {quarter: quarter, submitted_at: at, rep_id: rep, category: category, amount: amount, note: note}
   quotas: {file: quotas.csv, columns: {rep_id: rep, quarter: quarter, amount: amount}, constants: {measure: bookings}}
   credits: {file: credits.csv, columns: {opportunity_id: deal, rep_id: rep, share: share, kind: kind}}
+  objectives:
+    file: objectives.csv
+    columns: {rep_id: rep, quarter: quarter, objective: goal, weight: weight, achieved: achieved, decided_by: by}
+  disputes: {file: disputes.csv, columns: {dispute_id: id, line_id: line, rep_id: rep, raised_date: raised, reason: why}}
+  adjustments:
+    file: adjustments.csv
+    columns: {adjustment_id: id, rep_id: rep, amount: amount, author: by, reason: why, decided_date: decided, dispute_id: dispute}
+    constants: {currency: EUR}
   tickets: {file: tickets.csv, columns: {ticket_id: id, owner_id: owner, opened_at: opened}}
   ticket_events: {file: events.csv, columns: {ticket_id: id, at: at, activity: what, value: value, resource: who}}
 """
@@ -71,6 +79,9 @@ EXPORT = {
     "calls": ["quarter,at,rep,category,amount,note", "2026Q1,2026-01-10,R-100001,commit,90.00,Zoë Quill promised"],
     "quotas": ["rep,quarter,amount", "R-100001,2026Q1,1000.00", "R-100002,2026Q1,2000.00"],
     "credits": ["deal,rep,share,kind", "D1,R-100001,0.6,split", "D1,R-100002,0.4,split"],
+    "objectives": ["rep,quarter,goal,weight,achieved,by", "R-100001,2026Q1,Coaching,1,0.5,R-100002"],
+    "disputes": ["id,line,rep,raised,why", "X1,0123456789abcdef,R-100001,2026-02-10,Ann Other promised"],
+    "adjustments": ["id,rep,amount,by,why,decided,dispute", "J1,R-100001,-12.50,R-100002,split came late,2026-02-12,X1"],
     "tickets": ["id,owner,opened", "T1,R-100001,2026-01-04"],
     "events": ["id,at,what,value,who", "T1,2026-01-04 09:00,assigned,R-100001,R-100002", "T1,2026-01-04 10:00,priority,2,R-100001"],
 }  # fmt: skip

@@ -182,6 +182,71 @@ def test_credits_share_out_every_won_deal(frames: Frames) -> None:
     assert frames["credits"].query("kind == 'overlay'")["rep_id"].isin(engineers).all()
 
 
+def test_every_win_has_a_contract_and_is_invoiced_over_its_term(frames: Frames) -> None:
+    won = frames["opportunities"].query("status == 'won'")[["opportunity_id", "close_date", "amount"]]
+    signed = frames["contracts"].merge(won, on="opportunity_id")
+    assert set(frames["contracts"]["opportunity_id"]) == set(won["opportunity_id"]) and set(signed["term_months"]) == {
+        12,
+        24,
+        36,
+    }
+    cancelled = signed.dropna(subset="cancelled_date")
+    assert (cancelled["cancelled_date"] > cancelled["close_date"]).all() and cancelled["cancelled_reason"].notna().all()
+    assert signed.loc[signed["cancelled_date"].isna(), "cancelled_reason"].isna().all()
+    months = (cancelled["cancelled_date"] - cancelled["close_date"]).dt.days / 30.44
+    assert 0.03 <= len(cancelled) / len(signed) <= 0.15 and (months < 12).any() and (months > 12).any()
+    bills = frames["invoices"].merge(signed, on="opportunity_id", suffixes=("", "_of_deal"))
+    assert (bills["invoiced_date"] > bills["close_date"]).all() and not (bills["invoiced_date"] > bills["cancelled_date"]).any()
+    sums = bills.groupby("opportunity_id").agg(n=("amount", "size"), billed=("amount", "sum"))
+    sums = sums.join(signed.set_index("opportunity_id"))
+    assert (sums["billed"] <= sums["amount"]).all() and (sums.loc[sums["is_prepaid"], "n"] == 1).all()
+    old = sums[sums["cancelled_date"].isna() & (sums["close_date"] < "2023-06-01")]  # the longest term has ended
+    assert len(old) > 100 and (old["billed"] == old["amount"]).all()
+    waited = (bills["paid_date"] - bills["invoiced_date"]).dt.days
+    assert waited.min() >= 10 and 0.02 < (waited > 62).mean() < 0.10 and bills["paid_date"].isna().any()
+
+
+def test_managers_have_objectives_and_what_is_not_judged_says_nothing(frames: Frames) -> None:
+    agreed = frames["objectives"]
+    managers = frames["reps"].query("role == 'manager'")["rep_id"]
+    assert agreed["rep_id"].isin(managers).all() and np.allclose(agreed.groupby(["rep_id", "quarter"])["weight"].sum(), 1)
+    assert (agreed["achieved"].isna() == agreed["decided_date"].isna()).all()
+    assert agreed.loc[agreed["quarter"] == "2026Q4", "achieved"].isna().all()
+    late = agreed["decided_date"] > pd.PeriodIndex(agreed["quarter"], freq="Q").end_time
+    assert 0.05 < late.mean() < 0.3
+
+
+def test_two_lines_were_disputed_and_one_adjusted(frames: Frames) -> None:
+    disputes, adjustments = frames["disputes"], frames["adjustments"]
+    assert disputes["decision"].tolist() == ["accepted", "rejected"] and disputes["line_id"].str.fullmatch("[0-9a-f]{16}").all()
+    settled = adjustments.merge(disputes, on="dispute_id", suffixes=("", "_of_dispute"))
+    assert len(settled) == 1 and (settled["line_id"] == settled["line_id_of_dispute"]).all()
+    assert (settled["rep_id"] == settled["rep_id_of_dispute"]).all() and settled["decision"].item() == "accepted"
+
+
+def test_every_month_that_has_ended_says_what_winning_customers_cost(frames: Frames) -> None:
+    spent = frames["spend"]
+    assert {tuple(sorted(kinds)) for _, kinds in spent.groupby("month")["kind"]} == {("marketing", "sales")}
+    assert (spent["month"].min(), spent["month"].max()) == (pd.Timestamp("2020-07-01"), pd.Timestamp("2026-10-01"))
+    assert (spent["amount"] > 0).all() and (spent["currency"] == "EUR").all()
+
+
+def test_what_follows_a_win_changes_no_other_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, _ = sample.generate(scale=0.3, oracle_paths=0)
+    for name, other in {
+        "PREPAID": 0.9,
+        "CANCELLED": 0.9,
+        "BY_QUARTER": 1.0,
+        "LATE": 0.5,
+        "JUDGED_AFTER": 1.0,
+        "SPEND_NOISE": 0.5,
+    }.items():
+        monkeypatch.setattr(sample.agreements, name, other)
+    unusual, _ = sample.generate(scale=0.3, oracle_paths=0)
+    changed = {name for name in usual if not usual[name].equals(unusual[name])}
+    assert changed == {"contracts", "invoices", "objectives", "spend"}
+
+
 def test_leads_carry_the_source_of_their_deal(frames: Frames) -> None:
     led = (
         frames["leads"]

@@ -248,6 +248,50 @@ def test_tables_hide_rows_and_dates_of_later_days(company):
     assert then.table("quotas")["quarter"].tolist() == ["2026Q2"]  # the next quarter's are known when it begins
 
 
+def test_what_follows_a_win_is_known_from_its_own_day_on(company):
+    bill = {"opportunity_id": "won", "amount": "5.00", "currency": "EUR"}
+    data = company(
+        opportunities=[
+            {"opportunity_id": "won", "status": "won", "created_at": "2026-01-10", "close_date": "2026-05-01"},
+            {"opportunity_id": "late", "status": "won", "created_at": "2026-01-10", "close_date": "2026-08-01"},
+        ],
+        contracts=[
+            {"opportunity_id": "won", "term_months": 12, "cancelled_date": "2026-07-10", "cancelled_reason": "budget"},
+            {"opportunity_id": "late", "term_months": 24},
+        ],
+        invoices=[
+            {**bill, "invoice_id": "i1", "invoiced_date": "2026-05-10", "paid_date": "2026-07-02"},
+            {**bill, "invoice_id": "i2", "invoiced_date": "2026-07-10"},
+        ],
+        objectives=[
+            {"rep_id": "r", "quarter": "2026Q2", "objective": "a", "weight": 0.5, "achieved": 1.0, "decided_date": "2026-06-29"},
+            {"rep_id": "r", "quarter": "2026Q2", "objective": "b", "weight": 0.5, "achieved": 1.0, "decided_date": "2026-07-03"},
+            {"rep_id": "r", "quarter": "2026Q4", "objective": "a", "weight": 1.0},
+        ],
+        disputes=[
+            {"dispute_id": "d", "line_id": "0" * 16, "rep_id": "r", "raised_date": "2026-06-01", "decision": "accepted",
+             "decided_date": "2026-07-01", "decided_by": "CRO"},
+        ],
+        adjustments=[
+            {"adjustment_id": "j", "rep_id": "r", "amount": "-1.00", "currency": "EUR", "author": "FINANCE", "reason": "x",
+             "decided_date": "2026-07-01"},
+        ],
+    )  # fmt: skip
+    then, later = (Snapshot(data, quarter="2026Q2", as_of=day) for day in ("2026-06-30", "2026-08-02"))
+    assert then.table("contracts")["opportunity_id"].tolist() == ["won"] and len(later.table("contracts")) == 2
+    signed = [snapshot.table("contracts").set_index("opportunity_id").loc["won"] for snapshot in (then, later)]
+    assert [pd.notna(row[name]) for row in signed for name in ("cancelled_date", "cancelled_reason")] == [False] * 2 + [
+        True
+    ] * 2
+    bills = [snapshot.table("invoices")["paid_date"].notna().tolist() for snapshot in (then, later)]
+    assert bills == [[False], [True, False]]
+    judged = [snapshot.table("objectives")["achieved"].notna().tolist() for snapshot in (then, later)]
+    assert judged == [[True, False], [True, True]]  # the fourth quarter's are known when it begins
+    decisions = [snapshot.table("disputes")["decision"].isna().item() for snapshot in (then, later)]
+    assert decisions == [True, False]
+    assert [len(snapshot.table("adjustments")) for snapshot in (then, later)] == [0, 1]
+
+
 @pytest.fixture
 def current_only(company):
     """A source that exports current values only: nothing says when a field changed."""

@@ -1,8 +1,9 @@
 """A made-up B2B company with known truth: deals, people, money and five planted facts.
 
 `world` holds its laws (calendar, hazards, dice), `people` who sells, `market` to whom and what, `arrivals` the new
-deals, `deals` plays the weeks into `events`, `oracle` looks ahead with the true hazards, `records`, `ledger` and
-`submissions` turn the story into canonical tables, `truth` tells it. `variants` are companies with one other law.
+deals, `deals` plays the weeks into `events`, `oracle` looks ahead with the true hazards, `records`, `ledger`,
+`agreements` and `submissions` turn the story into canonical tables, `truth` tells it. `variants` are companies with one
+other law.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 
 from .. import tables
 from ..errors import UsageError
-from . import arrivals, deals, ledger, market, oracle, people, records, submissions, variants
+from . import agreements, arrivals, deals, ledger, market, oracle, people, records, submissions, variants
 from . import truth as story
 from . import world as laws
 
@@ -78,18 +79,28 @@ def _frames(world: laws.World, staff: people.Staff, accounts: market.Accounts, p
     opportunities = records.opportunities(world, recorded, staff, accounts)
     ids = recorded.deals["opportunity_id"].to_numpy(dtype=object)
     led = opportunities[opportunities["opportunity_id"].isin(ids[: len(played.arrivals)])]  # copies have no lead
+    won = opportunities.set_index("opportunity_id").loc[ids[played.won], ["close_date", "amount"]].reset_index()
+    credits, signed = ledger.credits(world, staff, played, ids), agreements.contracts(world, played, won)
+    questioned = agreements.disputes(staff, won, credits)
+    leads = market.leads(world, led, staff.ids[played.arrivals.owner])
     return {
         "stages": _stages(),
         "accounts": _accounts(world, staff, accounts, opportunities),
         "reps": staff.frame,
         "products": market.products(),
-        "leads": market.leads(world, led, staff.ids[played.arrivals.owner]),
+        "leads": leads,
         "opportunities": opportunities,
         "opportunity_history": records.history(recorded, staff),
         "forecast_submissions": submissions.submissions(world, staff, outlooks),
         "quotas": ledger.quotas(world, staff),
-        "credits": ledger.credits(world, staff, played, ids),
+        "credits": credits,
+        "contracts": signed,
+        "invoices": agreements.invoices(world, played, won, signed),
+        "objectives": agreements.objectives(world, staff),
+        "disputes": questioned,
+        "adjustments": agreements.adjustments(questioned),
         "subscriptions": ledger.subscriptions(world, played, accounts),
+        "spend": agreements.spend(world, staff, leads),
     }
 
 

@@ -22,10 +22,9 @@ import pandas as pd
 
 from .. import __version__, money, periods, sources, tables
 from ..errors import DataRefused, NoHistory, UsageError, nearest
-from . import counting, statements
+from . import counting, plans, statements
+from .plans import ROOT
 from .statements import CHANGES, WITHOUT_HISTORY, Source
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Snapshot:
@@ -57,6 +56,7 @@ class Snapshot:
             )
         self.cutoff = periods.cutoff(self.as_of, self.timezone)
         self.tracked: tuple[str, ...] = tuple(self.dataset["tracked"])
+        self.kept: dict[tuple[str, ...], Any] = {}  # what analyses have computed of it and ask for again
 
     def has(self, table: str) -> bool:
         """Whether the source brought this table."""
@@ -79,7 +79,7 @@ class Snapshot:
         if name == "opportunities":
             return self.opportunities
         frame = _canonical(name, self._ask(self._visible(name)))
-        if name == "credits":  # a credit carries no date: it counts from the day its deal is known as won
+        if name in ("credits", "contracts"):  # neither carries a date: it counts from the day its deal is known as won
             won = self.opportunities.loc[self.opportunities["status"] == "won", "opportunity_id"]
             frame = frame[frame["opportunity_id"].isin(won)].reset_index(drop=True)
         return frame
@@ -181,18 +181,18 @@ class Snapshot:
 
     def members(self, deals: pd.DataFrame, by: str) -> pd.Series:
         """The group each opportunity belongs to, aligned with `deals`: a column of opportunities (the company's own ones
-        too), of accounts, of products (`family`) or of the owner's assignment (`team`, `role`, `region`). A missing one reads
-        "(unknown)"."""
+        too), of accounts, of products (`family`) or of the owner's assignment (`team`, `role`, `region`, `manager_id`), as
+        far as `deals` name one. A missing one reads "(unknown)"."""
         assigned = self.table("reps").sort_values("start_date", na_position="first").drop_duplicates("rep_id", keep="last")
         lookups = {
             "account_id": self.table("accounts").set_index("account_id"),
             "product_id": self.table("products").set_index("product_id")[["family"]],
-            "owner_id": assigned.set_index("rep_id")[["team", "role", "region"]],
+            "owner_id": assigned.set_index("rep_id")[["team", "role", "region", "manager_id"]],
         }
         if by in deals:
             found = deals[by]
         else:
-            keys = [key for key, lookup in lookups.items() if by in lookup]
+            keys = [key for key, lookup in lookups.items() if by in lookup and key in deals]
             if not keys:
                 names = [*deals.columns, *(column for lookup in lookups.values() for column in lookup)]
                 raise UsageError(f"cannot group by {by!r}", "by", nearest(by, names))
@@ -200,24 +200,20 @@ class Snapshot:
             found = deals[filled].map(lookups[filled][by])
         return found.astype("object").where(found.notna(), "(unknown)").astype("str")
 
-    def plan(self, name: str) -> dict[str, Any]:
-        """A plan file (`plans/` beside the data, else `data/plans/`) with every dated value as in force when the quarter began.
-
-        Later looks at the quarter do not change its rates; a value dated within the quarter applies from the next one on.
-        """
-        return _in_force(sources.read_yaml(self._plan_file(name)), periods.first_day(self.quarter), name)
+    def plan(self, name: str, *, on: dt.date | None = None) -> dict[str, Any]:
+        """A plan file (`plans/` beside the data, else `data/plans/`) with every dated value as in force on a day; without one
+        when the quarter began, so that later looks at the quarter do not change its rates."""
+        return plans.in_force(sources.read_yaml(plans.plan_file(self, name)), on or periods.first_day(self.quarter), name)
 
     def plan_lines(self, name: str) -> dict[tuple[str | int, ...], int]:
         """The line of the plan file on which each value of `plan` stands, by the keys and places that lead to it."""
-        return sources.yaml_lines(self._plan_file(name))
+        return sources.yaml_lines(plans.plan_file(self, name))
 
-    def _plan_file(self, name: str) -> Path:
-        folders = [self.directory / "plans", ROOT / "data" / "plans"]
-        for folder in folders:
-            if (folder / f"{name}.yml").exists():
-                return folder / f"{name}.yml"
-        names = sorted({path.stem for folder in folders for path in folder.glob("*.yml")})
-        raise UsageError(f"unknown plan {name!r}", "data/plans", nearest(name, names))
+    def dictionary(self, name: str) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+        """A dictionary of definitions (`<name>.yml` beside the data, else in `data/`), and the line of each of its values."""
+        own = self.directory / f"{name}.yml"
+        path = own if own.exists() else ROOT / "data" / f"{name}.yml"
+        return sources.read_yaml(path), sources.yaml_lines(path)
 
     @cached_property
     def undated(self) -> int:
@@ -442,17 +438,3 @@ def _mapper(kind: Any) -> Any:
 def _require_among(name: str, valid: Sequence[str], what: str) -> None:
     if name not in valid:
         raise UsageError(f"unknown {what} {name!r}", "opportunities", nearest(name, valid))
-
-
-def _in_force(node: Any, day: dt.date, where: str) -> Any:
-    """The plan with every mapping of dates replaced by the value in force on `day`."""
-    if isinstance(node, list):
-        return [_in_force(item, day, where) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node and all(isinstance(key, dt.date) for key in node):
-        past = [key for key in node if key <= day]
-        if not past:
-            raise DataRefused(f"no plan is in force on {day}", f"plan {where}", f"date a value earlier than {min(node)}")
-        return _in_force(node[max(past)], day, where)
-    return {key: _in_force(value, day, f"{where}.{key}") for key, value in node.items()}

@@ -101,7 +101,7 @@ def _table(name: str, frame: pd.DataFrame, change: Change) -> pd.DataFrame:
     is_gone = pd.Series(False, index=frame.index)
     for column in (column for column, what in personal.items() if what == "id"):
         frame[column] = put(frame[column], change.ids.get(kind_of(name, column), {}))
-        if column in spec.key[:1] or name == "forecast_submissions":
+        if column in spec.key[:1] or column == "rep_id":
             is_gone = frame[column].isin(list(change.gone))
     for column, what in {**personal, **own}.items():
         if what == "value":

@@ -17,6 +17,8 @@ _LIKELY, _DEALS = 2.05, 1.5  # a table found by less is not proposed; of deals, 
 _CLOSE = 0.8  # a second table with this share of the best score is named
 _KEY, _REQUIRED, _LIKE_WEIGHT = 3.0, 2.0, 0.4
 _REPEATED = 0.1  # a key that repeats in more of the rows than this is no key
+# They call deals and people as the other tables do: a name tells no less of those because it stands here, too.
+_OF_PAY = {"contracts", "invoices", "objectives", "disputes", "adjustments"}
 _FILE, _PART = 3.0, 1.0  # a file called as one of that table, or whose name holds such a name (and more per word)
 
 
@@ -130,7 +132,7 @@ def _weight(table: str, target: str) -> float:
 
 
 def _rarity(name: str, knowledge: Knowledge) -> float:
-    return 1 / len(knowledge.tables_of[folded(name)])
+    return 1 / max(len(knowledge.tables_of[folded(name)] - _OF_PAY), 1)
 
 
 def _like(table: str, found: dict[str, int], knowledge: Knowledge, alike: np.ndarray) -> Iterable[tuple[str, float]]:
