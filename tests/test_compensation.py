@@ -1,5 +1,6 @@
 """Pay exact to the cent, with a plain-loop twin, and the sentences where pay cannot be known."""
 
+import shutil
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revops_lib import compensation, money
+from revops_lib import compensation, money, sources
 from revops_lib.errors import DataRefused, UsageError
 from revops_lib.snapshot import Snapshot
 
@@ -22,7 +23,7 @@ def tiered(*tiers, application="marginal"):
     starts, rates = zip(*[(Fraction(start), Fraction(rate)) for start, rate in tiers], strict=True)
     schedule = compensation.Schedule(starts, rates, application)
     component = compensation.Component("bookings", "", "bookings", ("split", "overlay"), "quota", "quarter", schedule)
-    return compensation.Plan("p", "p", "account_executive", "EUR", (component,), None, "v")
+    return compensation.Plan("p", "p", "account_executive", "EUR", "us", "us", None, None, compensation.Quota(), (component,))
 
 
 PLAN = tiered(("0", "0.065"), ("1", "0.0975"), ("1.5", "0.13"))
@@ -35,7 +36,9 @@ def snapshot():
 
 @pytest.fixture(scope="module")
 def plan(snapshot):
-    return compensation.plan(snapshot)
+    """A plan of one component, paid on booking: the sample's own has more."""
+    file = ROOT / "tests" / "account_executive.yml"
+    return compensation.planfile.read(sources.read_yaml(file), sources.yaml_lines(file), "account_executive")
 
 
 def test_a_published_plan_pays_what_was_published():
@@ -158,12 +161,12 @@ def test_curve_is_continuous_and_rises(plan):
         (('        rate: {2016-01-01: "0.060", 2025-01-01: "0.065"}\n', ""), "'rate' is missing"),
         (("measure: bookings", "meassure: bookings"), "unknown key 'meassure'"),
         (("decided_by: chief revenue officer and finance\n", ""), "'decided_by' is missing"),
-        (('{2016-01-01: "1.5"}', '{2016-01-01: "0.5"}'), "tiers must rise — plan account_executive, line 26"),
+        (('{2016-01-01: "1.5"}', '{2016-01-01: "0.5"}'), "tiers must rise — plan account_executive, line 35"),
     ],
 )
 def test_a_wrong_plan_is_refused_in_one_line(company, change, message):
     data = company(opportunities=[])
-    text = (ROOT / "data/plans/account_executive.yml").read_text(encoding="utf-8")
+    text = (ROOT / "tests/account_executive.yml").read_text(encoding="utf-8")
     assert change[0] in text
     (data / "plans").mkdir()
     (data / "plans" / "account_executive.yml").write_text(text.replace(*change), encoding="utf-8")
@@ -196,6 +199,8 @@ def small_company(company, credits, *, deals=("100000.00",), currency="EUR", rep
         credits=[{"opportunity_id": f"d{i}", "rep_id": rep, "share": share, "kind": "split"} for i, rep, share in credits],
         quotas=[{"rep_id": "x", "quarter": "2026Q1", "measure": "bookings", "amount": quota, "currency": currency}],
     )  # fmt: skip
+    (data / "plans").mkdir()
+    shutil.copyfile(ROOT / "tests" / "account_executive.yml", data / "plans" / "account_executive.yml")
     snapshot = Snapshot(data, quarter="2026Q1")
     return snapshot, compensation.plan(snapshot)
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revops_lib import compensation
-from revops_lib.compensation import Cap, Component, Gate, Schedule
+from revops_lib.compensation import Cap, Component, Gate, Payable, Schedule
 
 REPS, WINDOWS = ("a", "b"), ("2026Q1", "2026Q2")
+BOOKED = (Payable(Fraction(1), "booking"),)
 
 
 def rounded(value: Fraction) -> int:
@@ -23,36 +26,37 @@ def rounded(value: Fraction) -> int:
     return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def earned_by(component: Component, position: int, quota: int) -> int:
+def earned_by(component: Component, position: int, quota: int, target: int) -> int:
     """Pay on everything up to a position, tier by tier."""
     schedule, total = component.schedule, Fraction(0)
-    size = quota if component.basis == "quota" else 1
-    bounds = [start * size for start in schedule.starts]
+    size = 1 if component.basis == "amount" else quota
+    starts = [start * size for start in schedule.starts]
     last = None if schedule.end is None else schedule.end * size
     place = Fraction(max(position, 0) if last is None else min(max(position, 0), last))
-    for i, rate in enumerate(schedule.values):
-        upper = place if i + 1 == len(bounds) else min(place, bounds[i + 1])
+    times = Fraction(target, 1 if schedule.application == "interpolated" else quota) if component.basis == "target" else 1
+    for start, following, value in zip(starts, [*starts[1:], last], schedule.values, strict=True):
+        upper = place if following is None else min(place, following)
         if schedule.application == "whole":
-            total = place * rate if place >= bounds[i] else total
-        elif upper > bounds[i]:
-            total += (upper - bounds[i]) * rate
-    return rounded(total)
+            total = place * value if place >= start else total
+        elif upper > start:
+            total += (upper - start) * (value / (following - start) if schedule.application == "interpolated" else value)
+    return rounded(total * times)
 
 
-def model(component: Component, credits: list[tuple], quotas: dict, gates: dict) -> list[tuple[int, int, int]]:
-    """Withheld, held and pay of each credit in order; None without a quota."""
+def model(component: Component, credits: list[tuple], quotas: dict, targets: dict, gates: dict) -> list[tuple]:
+    """Withheld, held and pay of each credit in order; None without a quota, or without a target where rates are its multiples."""
     position, owed, kept, held, result = {}, {}, {}, {}, []
     for rep, window, *_, credit in sorted(credits):
-        key, quota = (rep, window), quotas.get((rep, window))
-        if component.basis == "quota" and not quota:
+        key, quota, target = (rep, window), quotas.get((rep, window)), targets.get((rep, window))
+        if (component.basis != "amount" and not quota) or (component.basis == "target" and not target):
             result.append((None, None, None))
             continue
         before = position.get(key, 0)
         position[key] = before + credit
         if component.accumulation == "none":
-            own = earned_by(component, abs(credit), quota) * (1 if credit >= 0 else -1)
+            own = earned_by(component, abs(credit), quota, target) * (1 if credit >= 0 else -1)
         else:
-            own = earned_by(component, before + credit, quota) - earned_by(component, before, quota)
+            own = earned_by(component, before + credit, quota, target) - earned_by(component, before, quota, target)
         if component.gate and gates.get(rep, 0) < component.gate.at_least:
             own = 0
         owed[key] = owed.get(key, 0) + own
@@ -71,13 +75,15 @@ def model(component: Component, credits: list[tuple], quotas: dict, gates: dict)
 
 @st.composite
 def components(draw):
-    basis = draw(st.sampled_from(["quota", "amount"]))
-    unit = 20 if basis == "quota" else Fraction(1, 1000)
+    basis = draw(st.sampled_from(["quota", "amount", "target"]))
+    unit = Fraction(1, 1000) if basis == "amount" else 20
     starts = sorted(draw(st.sets(st.integers(0, 60), min_size=1, max_size=4)))
-    rates = [Fraction(draw(st.integers(0, 400)), 1000) for _ in starts]
-    end = draw(st.one_of(st.none(), st.integers(1, 30)))
-    accumulation = draw(st.sampled_from(["none", "quarter"]))
-    application = "per_transaction" if accumulation == "none" else draw(st.sampled_from(["marginal", "whole"]))
+    accumulation = draw(st.sampled_from(["none", "month", "quarter", "year"]))
+    applications = ["per_transaction"] if accumulation == "none" else ["marginal", "whole", "interpolated"]
+    application = draw(st.sampled_from(applications))
+    end = draw(st.integers(1, 30) if application == "interpolated" else st.one_of(st.none(), st.integers(1, 30)))
+    scale = 10**6 if application == "interpolated" and basis != "target" else 1  # what tiers pay is in cents
+    rates = [Fraction(draw(st.integers(0, 400)), 1000) * scale for _ in starts]
     bounds = tuple(Fraction(start) / unit for start in starts)
     schedule = Schedule(bounds, tuple(rates), application, None if end is None else bounds[-1] + Fraction(end) / unit)
     cap = draw(st.one_of(st.none(), st.builds(Cap, st.sampled_from(["hard", "soft", "per_deal"]), st.integers(0, 10**6),
@@ -85,8 +91,9 @@ def components(draw):
     if cap and cap.kind != "soft":
         cap = Cap(cap.kind, cap.cents, Fraction(0))
     gate = draw(st.sampled_from([None, Gate("m", "quarter", Fraction(1, 2))]))
-    holdback = draw(st.sampled_from([Fraction(0), Fraction(1, 7)]))
-    return Component("c", "", "m", ("split",), basis, accumulation, schedule, gate, cap, holdback)
+    payable = draw(st.sampled_from([BOOKED, (Payable(Fraction(6, 7), "booking"), Payable(Fraction(1, 7), "cash"))]))
+    weight = Fraction(1) if basis == "target" else None
+    return Component("c", "", "m", ("split",), basis, accumulation, schedule, gate, cap, weight=weight, payable=payable)
 
 
 CREDITS = st.lists(
@@ -105,17 +112,88 @@ def frame(credits) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names).astype({"credit": "int64", "base": "int64"})
 
 
-@settings(max_examples=100, deadline=None)
-@given(components(), CREDITS, st.dictionaries(st.tuples(st.sampled_from(REPS), st.sampled_from(WINDOWS)), st.integers(1, 10**7)),
-       st.dictionaries(st.sampled_from(REPS), st.sampled_from([Fraction(0), Fraction(1)])))  # fmt: skip
-def test_every_line_equals_the_plain_model(component, credits, quotas, gates):
-    index = pd.MultiIndex.from_tuples(list(quotas) or [("x", "x")], names=["rep_id", "window"])
-    series = pd.Series(list(quotas.values()) or [1], index=index)
-    found = compensation.paid(component, frame(credits), series, gates=gates)
+def by_window(cents: dict) -> pd.Series:
+    index = pd.MultiIndex.from_tuples(list(cents) or [("x", "x")], names=["rep_id", "window"])
+    return pd.Series(list(cents.values()) or [1], index=index)
+
+
+OWN = st.dictionaries(st.tuples(st.sampled_from(REPS), st.sampled_from(WINDOWS)), st.integers(1, 10**7))
+
+
+@settings(max_examples=60, deadline=None)
+@given(components(), CREDITS, OWN, OWN, st.dictionaries(st.sampled_from(REPS), st.sampled_from([Fraction(0), Fraction(1)])))
+def test_every_line_equals_the_plain_model(component, credits, quotas, targets, gates):
+    by = {"gates": gates, "targets": by_window(targets)}
+    found = compensation.paid(component, frame(credits), by_window(quotas), **by)
     columns = found[["withheld", "held", "pay"]].astype(object).where(found[["withheld", "held", "pay"]].notna(), None)
-    assert list(columns.itertuples(index=False, name=None)) == model(component, credits, quotas, gates)
-    again = compensation.paid(component, frame(credits[::-1]), series, gates=gates)
+    assert list(columns.itertuples(index=False, name=None)) == model(component, credits, quotas, targets, gates)
+    again = compensation.paid(component, frame(credits[::-1]), by_window(quotas), **by)
     pd.testing.assert_frame_equal(found, again)  # the order of rows does not matter
+
+
+@pytest.mark.parametrize("application", ["marginal", "whole", "interpolated"])
+@pytest.mark.parametrize("size", [1, 10**3, 10**6])
+def test_large_amounts_are_as_exact_as_small_ones(application, size):
+    tiers = Schedule(
+        (Fraction(0), Fraction(1, 3), Fraction(7, 5)),
+        (Fraction(7, 997), Fraction(11, 991), Fraction(1, 3)),
+        application,
+        Fraction(9),
+    )
+    quota, target = 1_000_003 * size, 77_777_777 * size
+    places = [n * size * 999_983 // 7 for n in range(0, 70, 3)]
+    for component in (Component("c", "", "m", ("split",), "quota", "quarter", tiers),
+                      Component("c", "", "m", ("split",), "target", "quarter", tiers, weight=Fraction(1))):  # fmt: skip
+        own = target if component.basis == "target" else None
+        assert tiers.cents(np.array(places), quota, own).tolist() == [
+            component.pay(place, quota, target=target) for place in places
+        ]
+
+
+def is_cumulative(component: Component) -> bool:
+    return component.accumulation != "none" and (component.cap is None or component.cap.kind != "per_deal")
+
+
+@settings(max_examples=30, deadline=None)
+@given(components().filter(is_cumulative), CREDITS, st.integers(1, 10**7), st.integers(1, 10**7))
+def test_lines_sum_to_the_pay_on_all_credit(component, credits, quota, target):
+    component = replace(component, gate=None)
+    everybody = {(rep, window): 0 for rep in REPS for window in WINDOWS}
+    found = compensation.paid(
+        component,
+        frame(credits),
+        by_window(dict.fromkeys(everybody, quota)),
+        targets=by_window(dict.fromkeys(everybody, target)),
+    )
+    for _, own in found.groupby(["rep_id", "window"]):
+        assert (own["pay"] + own["held"]).sum() == component.pay(int(own["credit"].sum()), quota, target=target)
+
+
+IDS = st.one_of(
+    st.lists(st.text(st.sampled_from("0129AZaz-_é€\0"), max_size=12), min_size=1, max_size=12),
+    st.lists(st.integers(0, 99).map("D{:02}".format), min_size=1, max_size=40),
+    st.lists(st.integers(0, 1200).map(str), min_size=1, max_size=40),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(IDS)
+def test_deals_of_a_day_stand_in_the_order_of_their_ids(deals):
+    rows = frame([("a", "2026Q1", 1, 0, 100) for _ in deals]).assign(deal=deals)
+    component = Component(
+        "c", "", "m", ("split",), "amount", "quarter", Schedule((Fraction(0),), (Fraction(1, 10),), "marginal")
+    )
+    found = compensation.paid(component, rows, by_window({}))
+    assert found["deal"].tolist() == sorted(deals)
+
+
+@settings(max_examples=40, deadline=None)
+@given(components(), st.integers(1, 10**8), st.integers(1, 10**8), st.integers(0, 3 * 10**8))
+def test_marginal_pay_of_a_component_neither_jumps_nor_falls(component, quota, target, credit):
+    component = replace(component, cap=None, schedule=replace(component.schedule, application="marginal"))
+    step = component.pay(credit + 1, quota, target=target) - component.pay(credit, quota, target=target)
+    rate = max(component.schedule.values) * (Fraction(target, quota) if component.basis == "target" else 1)
+    assert 0 <= step <= rate + 1  # a cent of rounding
 
 
 @given(st.lists(st.integers(0, 400), min_size=2, max_size=5), st.integers(1, 10**8), st.integers(0, 3 * 10**8))

@@ -13,7 +13,7 @@ from revops_lib.errors import UsageError
 from revops_lib.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = (ROOT / "data/plans/account_executive.yml").read_text(encoding="utf-8")
+SHIPPED = (ROOT / "tests/account_executive.yml").read_text(encoding="utf-8")
 TIERS = [{"from": "0", "rate": "0.05"}, {"from": "1", "rate": "0.10"}]
 
 
@@ -98,7 +98,7 @@ def test_caps_show_what_they_withhold(year):
 
 
 def test_a_holdback_is_kept_apart(year):
-    lines = year(holdback="0.2")
+    lines = year(payable=[{"share": "0.8", "on": "booking"}, {"share": "0.2", "on": "cash"}])
     assert (amounts(lines), amounts(lines, "held")) == (["3600.00", "4400.00"], ["900.00", "1100.00"])
     assert lines["pay"].sum() + lines["held"].sum() == Decimal("10000.00")
 
@@ -106,20 +106,36 @@ def test_a_holdback_is_kept_apart(year):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("gate: none", "gate: {measure: bookings, period: week, at_least: '0.5'}"), r"period 'week' is not supported — .*, line 20"),
-        (("gate: none", "gate: {measure: bookings, at_least: '0.5'}"), r"key 'period' is missing — .*, line 20"),
-        (("cap: none", "cap: {kind: hard, amount: '100', share_above: '0.5'}"), r"a hard cap with share_above 0.5 — .*, line 21"),
-        (("cap: none", "cap: {kind: soft, amount: '10.005', share_above: '0.5'}"), r"'10.005' is no amount — .*, line 21"),
-        (("holdback: none", "holdback: '1.5'"), r"holdback 1.5 is no share — .*, line 22"),
-        (("holdback: none", "holdback: 0.1"), r"0.1 is a bare number — .*, line 22"),
-        (("tier_application: marginal", "tier_application: per_transaction"), r"does not go with accumulation quarter — .*, line 18"),
-        (("tier_application: marginal", "tier_application: interpolated"), r"unknown key 'rate' — .*, line 25"),
-        (("basis: quota", "basis: quotas"), r"basis 'quotas' is not supported — .*, line 17 — did you mean quota"),
-        (("accumulation: quarter", "accumulation: year"), r"grows through the year are not supported yet — .*, line 18"),
-        (("credits: [split, overlay]", "credits: []"), r"credits is \[\] — .*, line 16"),
+        (("gate: none", "gate: {measure: bookings, period: week, at_least: '0.5'}"), r"period 'week' is not supported — .*, line 28"),
+        (("gate: none", "gate: {measure: bookings, at_least: '0.5'}"), r"key 'period' is missing — .*, line 28"),
+        (("gate: none", "gate: {measure: bookings, period: month, at_least: '1'}"), r"does not go with accumulation quarter — .*, line 28"),
+        (("cap: none", "cap: {kind: hard, amount: '100', share_above: '0.5'}"), r"a hard cap with share_above 0.5 — .*, line 29"),
+        (("cap: none", "cap: {kind: soft, amount: '10.005', share_above: '0.5'}"), r"'10.005' is no amount — .*, line 29"),
+        (('share: "1", on', "share: '1.5', on"), r"share 1.5 is no share — .*, line 30"),
+        (('share: "1", on', "share: 0.1, on"), r"0.1 is a bare number — .*, line 30"),
+        (('share: "1", on', "share: '0.5', on"), r"sums to 50.00% of the pay — .*, line 30"),
+        (("on: booking", "on: {months: '0'}"), r"'0' is no whole number from 1 on — .*, line 30"),
+        (("on: booking", "on: delivery"), r"on 'delivery' is not supported — .*, line 30"),
+        (("clawback: none", "clawback: {kind: share, within_months: '12', share: none, steps: none}"), r"share of a clawback of kind share — .*, line 31"),
+        (("clawback: none", "clawback: {kind: schedule, within_months: '12', share: none, steps: [{months: '6', share: '1'}, {months: '3', share: '1'}]}"), r"steps must rise — .*, line 31"),
+        (("weight: none", "weight: '0.6'"), r"basis quota with a weight — .*, line 25"),
+        (("basis: quota ", "basis: target "), r"basis target without a weight — .*, line 25"),
+        (("credited: none", "credited: {multi_year: {1: '1'}, prepaid: none, renewal: none}"), r"multi_year is \{1: '1'\} — .*, line 22"),
+        (("of: own", "of: region"), r"of 'region' is not supported — .*, line 20"),
+        (("pays_on: credits", "pays_on: leads"), r"pays_on 'leads' is not supported — .*, line 17"),
+        (("    pays_on: credits  ", "    # pays_on: credits"), r"key 'pays_on' is missing — .*, line 16"),
+        (("pay: none", "pay: {base: '60000', variable: 40000}"), r"40000 is a bare number — .*, line 12"),
+        (("from: table,", "from: plan,"), r"key 'annual' is missing — .*, line 13"),
+        (("ramp: none", "ramp: ['0', '2']"), r"ramp 2 is no share — .*, line 13"),
+        (("boundaries: half_open", "boundaries: closed"), r"boundaries 'closed' is not supported — .*, line 11"),
+        (("tier_application: marginal", "tier_application: per_transaction"), r"does not go with accumulation quarter — .*, line 26"),
+        (("tier_application: marginal", "tier_application: interpolated"), r"unknown key 'rate' — .*, line 34"),
+        (("basis: quota", "basis: quotas"), r"basis 'quotas' is not supported — .*, line 24 — did you mean quota"),
+        (("credits: [split, overlay]", "credits: []"), r"credits is \[\] — .*, line 21"),
         (("currency: EUR", "currency: EURO"), r"'EURO' is no currency — .*, line 8"),
-        (("draw: none", "draw: {kind: loan, amount: '1', first_recovery: '1', share: '1', limit: none}"), r"kind 'loan' is not supported — .*, line 11"),
-        (("  - component: bookings", "  - component: bookings\n    measures: x"), r"unknown key 'measures' — .*, line 14 — did you mean measure"),
+        (("draw: none", "draw: {kind: loan, amount: '1', period: month, first_recovery: '1', share: '1', limit: none, months: none}"), r"kind 'loan' is not supported — .*, line 14"),
+        (("draw: none", "draw: {kind: advance, amount: '1', period: month, first_recovery: '0', share: '1', limit: none, months: none}"), r"'0' is no whole number from 1 on — .*, line 14"),
+        (("  - component: bookings", "  - component: bookings\n    measures: x"), r"unknown key 'measures' — .*, line 17 — did you mean measure"),
     ],
 )  # fmt: skip
 def test_what_a_plan_cannot_mean_is_refused_with_its_line(company, change, message):

@@ -1,17 +1,24 @@
-"""Who is credited for what was won, and against which quota."""
+"""Who is credited for what was won."""
 
 from __future__ import annotations
 
 import datetime as dt
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 
 from .. import money, periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from . import targets
-from .plans import Component
+from . import staff
+from .currencies import priced
+from .plans import Factors
+
+CREDIT_COLUMNS = ["rep_id", "event_date", "deal", "line", "kind", "share", "amount", "cents", "credit", "base", "rate",
+                  "unpriced", "quarter"]  # fmt: skip
+ONE = 1_000_000  # a whole share, in millionths
+LEAD = "lead"  # kind of the credit for an accepted lead
 
 
 def won_deals(snapshot: Snapshot, *, priced: bool = True, since: dt.date | None = None) -> pd.DataFrame:
@@ -35,94 +42,107 @@ def credit_lines(snapshot: Snapshot, *, since: dt.date | None = None) -> pd.Data
     """Credits of the deals of `won_deals` in the plan's order, with `cents` and the rep's `role`."""
     require_credits(snapshot)
     won = won_deals(snapshot, since=since)
-    found = snapshot.table("credits").merge(won[["opportunity_id", "close_date", "amount"]], on="opportunity_id")
-    found = found.sort_values(["opportunity_id", "kind", "rep_id"], kind="stable")
-    cents = money.to_cents(found["amount"])
-    # Shares of one deal are cut at rounded cumulative shares, so that they sum to its amount without a cent missing.
-    millionths = (found["share"] * 1_000_000).round().astype("int64")
-    deal = [found["opportunity_id"], found["kind"]]
-    upto = millionths.groupby(deal).cumsum()
-    begin = upto - millionths
-    shares = millionths.groupby(deal)
-    whole = (shares.transform("sum") - 1_000_000).abs() <= 100 * shares.transform("size")  # thirds written as 0.3333
-    upto = upto.mask(whole & ~found.duplicated(["opportunity_id", "kind"], keep="last"), 1_000_000)
-    found["cents"] = [
-        _part(int(amount), end) - _part(int(amount), start) for amount, start, end in zip(cents, begin, upto, strict=True)
-    ]
-    found["cents"] = found["cents"].astype("Int64")
-    found["role"] = _roles(snapshot, found)
+    found = _joined(snapshot, won[["opportunity_id", "close_date", "amount"]])
+    found["cents"] = shared(found, money.to_cents(found["amount"]))
+    found["role"] = staff.on_day(staff.roster(snapshot), found["rep_id"], found["close_date"])["role"]
     return found.sort_values(["close_date", "opportunity_id", "kind", "rep_id"], kind="stable", ignore_index=True)
 
 
-def _part(cents: int, millionths: int) -> int:
-    return money.round_half_up(Fraction(cents * int(millionths), 1_000_000))
+def of_deals(snapshot: Snapshot, currency: str, *, credited: Factors, commissionable: Factors, renewals: bool) -> pd.DataFrame:
+    """Credits of every deal known as won, in cents of a currency, one row per deal, kind and rep.
+
+    Columns: rep_id, event_date (day won), deal, line and kind (of the credit), share, amount (of the deal), cents (amount ×
+    share; shares of a deal sum to its amount), credit (what counts towards quota) and base (what is paid on), rate (of the
+    conversion, in words), unpriced (the rate that is missing: amounts are missing too), quarter. `renewals`: only deals of the
+    type renewal. DataRefused without credits, or without contracts where a factor needs them.
+    """
+    require_credits(snapshot)
+    deals = snapshot.opportunities
+    won = deals[(deals["status"] == "won") & deals["close_date"].notna() & ((deals["type"] == "renewal") | (not renewals))]
+    won = won.join(priced(snapshot, won, currency))
+    won = won[won["cents"].notna() | (won["unpriced"] != "")]
+    for name, factors in (("credit", credited), ("base", commissionable)):
+        won[name] = _times(snapshot, won, factors)
+    columns = ["opportunity_id", "close_date", "cents", "credit", "base", "rate", "unpriced"]
+    found = _joined(snapshot, won[columns]).assign(amount=lambda rows: rows["cents"])
+    for name in ("cents", "credit", "base"):
+        found[name] = shared(found, found[name])
+    found = found.rename(columns={"opportunity_id": "deal", "close_date": "event_date"}).assign(line=found["kind"])
+    found["quarter"] = found["event_date"].dt.to_period(snapshot.quarter.freqstr).astype("str")
+    return found[CREDIT_COLUMNS]
 
 
-def quota_windows(snapshot: Snapshot, component: Component) -> tuple[dt.date, list[pd.Period]]:
-    """The first day whose credits matter for the quarter's pay, and the quarters whose quotas do: the quarter's own, or the
-    fiscal year's up to it."""
-    quarter = snapshot.quarter
-    first = quarter - (quarter.quarter - 1) if component.accumulation == "year" else quarter
-    return periods.first_day(first), [first + i for i in range((quarter - first).n + 1)]
+def of_leads(snapshot: Snapshot) -> pd.DataFrame:
+    """Credits for leads that sales accepted: each counts 1.00 for its owner on the local day of acceptance. Columns as of
+    `of_deals`."""
+    leads = snapshot.table("leads")
+    leads = leads[leads["sql_at"].notna() & leads["owner_id"].notna()].reset_index(drop=True)
+    day = periods.local_day(leads["sql_at"], snapshot.timezone)
+    one = pd.Series(100, index=leads.index, dtype="Int64")
+    table = pd.DataFrame({
+        "rep_id": leads["owner_id"], "event_date": day, "deal": leads["lead_id"], "line": LEAD, "kind": LEAD, "share": 1.0,
+        "amount": one, "cents": one, "credit": one, "base": one, "rate": "", "unpriced": "",
+        "quarter": day.dt.to_period(snapshot.quarter.freqstr).astype("str"),
+    })  # fmt: skip
+    return table[CREDIT_COLUMNS]
 
 
-def window_of(snapshot: Snapshot, accumulation: str, dates: pd.Series) -> pd.Series:
-    """The accumulation period that each day belongs to, by name; every credit is its own where nothing accumulates."""
-    if accumulation == "month":
-        return dates.dt.strftime("%Y-%m")
-    if accumulation == "year":
-        return dates.dt.to_period(snapshot.quarter.freqstr).dt.qyear.astype("str")
-    return dates.dt.to_period(snapshot.quarter.freqstr).astype("str")
+def _joined(snapshot: Snapshot, won: pd.DataFrame) -> pd.DataFrame:
+    """The credits of some deals, one row per deal, kind and rep, in this order."""
+    found = snapshot.table("credits").merge(won, on="opportunity_id")
+    return found.sort_values(["opportunity_id", "kind", "rep_id"], kind="stable", ignore_index=True)
 
 
-def quotas_of(snapshot: Snapshot, component: Component, currency: str) -> pd.Series:
-    """Quota in cents by rep and window of a component; of a quarter, cut into months by their days, or summed over the year
-    to date."""
-    if component.basis == "amount":
-        return pd.Series(dtype="int64", index=pd.MultiIndex.from_arrays([[], []], names=["rep_id", "window"]))
-    if not snapshot.has("quotas"):
-        raise DataRefused(
-            "this source has no quotas: attainment and its tiers are not known",
-            f"data {snapshot.data}",
-            "map a table of quotas",
-        )
-    _, quarters = quota_windows(snapshot, component)
-    quotas = snapshot.table("quotas")
-    quotas = quotas[quotas["quarter"].isin([str(q) for q in quarters]) & (quotas["measure"] == component.measure)]
-    others = sorted({*quotas["currency"].dropna()} - {currency})
-    if others:
-        raise DataRefused(
-            f"quotas are in {others[0]}, the plan pays {currency}",
-            "table quotas",
-            "state quotas in the currency of the plan",
-        )
-    quotas = quotas.assign(cents=money.to_cents(quotas["amount"]))
-    quotas = quotas[quotas["cents"] > 0]  # a quota of 0 is no quota: nothing can be attained against it
-    if component.accumulation == "month":
-        quarter = snapshot.quarter
-        rows = [
-            (rep, month.strftime("%Y-%m"), targets.by_days(int(cents), _days(quarter), _days(month)))
-            for rep, cents in zip(quotas["rep_id"], quotas["cents"], strict=True)
-            for month in pd.period_range(quarter.start_time, quarter.end_time, freq="M")
-        ]
-    else:
-        name = str(snapshot.quarter.qyear) if component.accumulation == "year" else str(snapshot.quarter)
-        rows = [(rep, name, int(cents)) for rep, cents in zip(quotas["rep_id"], quotas["cents"], strict=True)]
-    table = pd.DataFrame(rows, columns=["rep_id", "window", "cents"])
-    return table.groupby(["rep_id", "window"])["cents"].sum().astype("int64")
+def shared(credits: pd.DataFrame, amount: pd.Series) -> pd.Series:
+    """The part of each deal's amount (Int64 cents) that a credit is worth, aligned with `credits`; missing where the amount is.
+
+    Shares of one deal are cut at rounded cumulative shares, so that they sum to its amount without a cent missing. Rows stand
+    by opportunity_id (or deal) and kind.
+    """
+    deal = ["deal" if "deal" in credits else "opportunity_id", "kind"]
+    millionths = (credits["share"] * ONE).round().astype("int64")
+    shares = millionths.groupby([credits[name] for name in deal])
+    upto = shares.cumsum()
+    begin = upto - millionths
+    whole = (shares.transform("sum") - ONE).abs() <= 100 * shares.transform("size")  # thirds written as 0.3333
+    upto = upto.mask(whole & ~credits.duplicated(deal, keep="last"), ONE)
+    cents = amount.fillna(0).to_numpy("int64")
+    parts = _part(cents, upto.to_numpy("int64")) - _part(cents, begin.to_numpy("int64"))
+    return pd.Series(parts, index=credits.index).astype("Int64").where(amount.notna())
 
 
-def _days(period: pd.Period) -> tuple[dt.date, dt.date]:
-    return periods.first_day(period), periods.last_day(period)
+def _part(cents: np.ndarray, millionths: np.ndarray) -> np.ndarray:
+    """A share of whole cents each, halves away from zero."""
+    largest = int(np.abs(cents).max(initial=0)) * int(np.abs(millionths).max(initial=0))
+    kind = "int64" if 4 * (largest + ONE) < 2**62 else "object"
+    times = cents.astype(kind) * millionths.astype(kind)
+    return (np.sign(times) * ((2 * np.abs(times) + ONE) // (2 * ONE))).astype("int64")
 
 
-def _roles(snapshot: Snapshot, credits: pd.DataFrame) -> pd.Series:
-    """The role each credited rep held on the deal's close date, aligned with `credits`."""
-    reps = snapshot.table("reps")[["rep_id", "role", "start_date"]].copy()
-    reps["start_date"] = reps["start_date"].fillna(pd.Timestamp.min.as_unit("us"))
-    dated = credits[["rep_id", "close_date"]].reset_index().sort_values("close_date", kind="stable")
-    found = pd.merge_asof(dated, reps.sort_values("start_date"), by="rep_id", left_on="close_date", right_on="start_date")
-    return found.set_index("index")["role"].reindex(credits.index)
+def _times(snapshot: Snapshot, won: pd.DataFrame, factors: Factors) -> pd.Series:
+    """The deals' cents times the plan's factors, aligned with `won`."""
+    if factors == Factors():
+        return won["cents"]
+    each = pd.Series(Fraction(1), index=won.index, dtype="object")
+    if factors.renewal != 1:
+        each = each.where(won["type"] != "renewal", factors.renewal)
+    if factors.multi_year or factors.prepaid != 1:
+        if not snapshot.has("contracts"):
+            raise DataRefused(
+                "this source has no contracts: years signed and payment in advance are not known",
+                f"data {snapshot.data}, table contracts",
+                "map a table of contracts, or state a plan without these factors",
+            )
+        signed = snapshot.table("contracts").set_index("opportunity_id")
+        years = won["opportunity_id"].map(signed["term_months"]) // 12
+        signed_for = pd.Series(Fraction(1), index=won.index, dtype="object")
+        for least, factor in factors.multi_year:
+            signed_for = signed_for.where(~(years >= least).fillna(False).astype("bool"), factor)
+        each = each * signed_for
+        is_prepaid = won["opportunity_id"].map(signed["is_prepaid"]).fillna(False).astype("bool")
+        each = each.where(~is_prepaid, each * factors.prepaid)
+    cents = [None if pd.isna(c) else money.round_half_up(int(c) * factor) for c, factor in zip(won["cents"], each, strict=True)]
+    return pd.Series(cents, index=won.index, dtype="Int64")
 
 
 def assignments(snapshot: Snapshot) -> pd.DataFrame:

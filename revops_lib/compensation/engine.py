@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow
-import pyarrow.compute
+from pyarrow import compute
 
 from .. import money
 from .plans import Cap, Component
@@ -23,87 +23,145 @@ ORDER = ["event_date", "deal", "line"]
 
 
 def paid(
-    component: Component, credits: pd.DataFrame, quotas: pd.Series, *, gates: Mapping[str, Fraction] | None = None
+    component: Component,
+    credits: pd.DataFrame,
+    quotas: pd.Series,
+    *,
+    gates: Mapping[str, Fraction] | None = None,
+    targets: pd.Series | None = None,
 ) -> pd.DataFrame:
     """What a component pays on credits, one row per credit, in the plan's order.
 
     `credits`: rep_id, window (the accumulation period), event_date, deal, line, kind, credit (cents that count towards quota)
-    and base (cents that are paid on; nearly always the same). `quotas`: cents by rep_id and window. `gates`: what each rep has
-    attained of the gate's measure; who has not is below it. Added columns: quota, before, after (cents of credit in the
-    window), earned (cents before the gate), gated (whether the gate let it through), withheld (by the cap), held (until the
-    holdback is released), pay. All are missing where tiers are shares of a quota that is not known.
+    and base (cents that are paid on; nearly always the same). `quotas`: cents by rep_id and window. `targets`: cents of
+    variable pay at the whole quota, by rep_id and window, where rates are multiples of it. `gates`: what each rep has attained
+    of the gate's measure; who has not is below it. Added columns: quota, target (cents, where rates are multiples of it),
+    before, after (cents of credit in the window), earned (cents before the gate), gated (whether the gate let it through),
+    withheld (by the cap), held (what is not payable on booking), pay. All are missing where tiers are shares of a quota that is
+    not known, or rates multiples of a target that is not.
     """
-    rows = credits[credits["kind"].isin(component.kinds)]
-    order, group, first = _placed(rows)
+    counts = credits["kind"].isin(component.kinds)
+    order, group, first = _placed(rows := credits if counts.all() else credits[counts])
     rows = rows.iloc[order].reset_index(drop=True)
-    is_share = component.basis == "quota"
-    pairs = zip(rows["rep_id"].iloc[first], rows["window"].iloc[first], strict=True)
-    own = [int(quotas.get(pair, 0)) if is_share else 1 for pair in pairs]
-    quota = np.array(own, "int64")[group] if len(rows) else np.empty(0, "int64")
+    whose = list(zip(rows["rep_id"].iloc[first], rows["window"].iloc[first], strict=True))
+    is_share, is_target = component.basis != "amount", component.basis == "target"
+    quota = _own(quotas, whose)[group] if is_share else np.ones(len(rows), "int64")
+    target = _own(targets, whose)[group] if is_target else None
+    unknown = (quota == 0) | (target == 0) if is_target else quota == 0
     credit, base = (rows[name].to_numpy("int64") for name in ("credit", "base"))
     after = _running(credit, group)
     before = after - credit
     if component.accumulation == "none":
-        earned = np.sign(credit) * component.schedule.cents(np.abs(credit), quota)
+        earned = np.sign(credit) * component.schedule.cents(np.abs(credit), quota, target)
     else:
-        earned = _steps(component.schedule.cents(after, quota), group)
+        earned = _steps(component.schedule.cents(after, quota, target), group)
     earned = _on_base(earned, credit, base)
     gated = np.ones(len(rows), bool)
     if component.gate is not None:
-        attained = gates or {}
-        gated = np.array([attained.get(rep, Fraction(0)) >= component.gate.at_least for rep in rows["rep_id"]], bool)
+        gated = np.array([(gates or {}).get(rep, 0) >= component.gate.at_least for rep, _ in whose], bool)[group]
     owed = np.where(gated, earned, 0)
     kept = owed if component.cap is None else _capped(owed, group, component.cap)
     held = _shared(kept, group, component.holdback)
     amounts = {"before": before, "after": after, "earned": earned, "withheld": owed - kept, "held": held, "pay": kept - held}
-    unknown = (quota == 0) & is_share
-    none = unknown if is_share else np.ones(len(rows), bool)
+    none = np.ones(len(rows), bool)
     return rows.assign(
-        quota=pd.arrays.IntegerArray(quota, none), gated=gated,
+        quota=pd.arrays.IntegerArray(quota, unknown if is_share else none),
+        target=pd.arrays.IntegerArray(quota if target is None else target, none if target is None else unknown), gated=gated,
         **{name: pd.arrays.IntegerArray(cents, unknown) for name, cents in amounts.items()},
     )  # fmt: skip
 
 
-def _placed(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _own(cents: pd.Series | None, whose: list[tuple[str, str]]) -> np.ndarray:
+    """Cents of each rep and window; 0: not known."""
+    known = {} if cents is None else cents.to_dict()
+    return np.array([int(known.get(pair, 0)) for pair in whose], "int64")
+
+
+def _placed(rows: pd.DataFrame) -> tuple[np.ndarray | slice, np.ndarray, np.ndarray]:
     """The plan's order of the rows by rep and window, then in it: the group of each row, and where each group begins."""
     if rows.empty:
-        return np.empty(0, "int64"), np.empty(0, "int64"), np.empty(0, "int64")
+        return slice(None), np.empty(0, "int64"), np.empty(0, "int64")
     ranks = [_rank(rows[name]) for name in ("rep_id", "window", *ORDER)]
-    sizes = [int(rank.max()) + 1 for rank in ranks]
-    if prod(sizes) < 2**62:  # one number says it all, and sorts several times faster
-        key = ranks[0]
-        for rank, size in zip(ranks[1:], sizes[1:], strict=True):
-            key = key * size + rank
-        order = np.argsort(key, kind="stable")
-    else:
-        order = np.lexsort(ranks[::-1])
+    order = _order(ranks)
     rep, window = ranks[0][order], ranks[1][order]
     begins = (np.diff(rep, prepend=-1) != 0) | (np.diff(window, prepend=-1) != 0)
     return order, np.cumsum(begins) - 1, np.flatnonzero(begins)
 
 
+def _order(ranks: list[np.ndarray]) -> np.ndarray | slice:
+    """The order by several ranks, the first one first; rows that are in order already stay as they are."""
+    sizes = [int(rank.max()) + 1 for rank in ranks]
+    if prod(sizes) >= 2**62:
+        return np.lexsort(ranks[::-1])
+    key = ranks[0]  # one number says it all, and sorts several times faster
+    for rank, size in zip(ranks[1:], sizes[1:], strict=True):
+        key = key * size + rank
+    if (key[1:] >= key[:-1]).all():
+        return slice(None)
+    order = np.argsort(key)
+    sorted_ = key[order]
+    return np.argsort(key, kind="stable") if (sorted_[1:] == sorted_[:-1]).any() else order
+
+
 def _rank(values: pd.Series) -> np.ndarray:
-    """The place of each value among those that occur, in rising order."""
+    """Whole numbers from 0 that are in the order of the values."""
     array = pyarrow.array(values, from_pandas=True)
     whole = array.combine_chunks() if isinstance(array, pyarrow.ChunkedArray) else array
-    encoded = pyarrow.compute.dictionary_encode(whole)
+    if pyarrow.types.is_string(whole.type) or pyarrow.types.is_large_string(whole.type):
+        read = _read(whole)
+        if read is not None:
+            return read
+    encoded = compute.dictionary_encode(whole)
     place = np.empty(len(encoded.dictionary), "int64")
-    place[np.asarray(pyarrow.compute.sort_indices(encoded.dictionary))] = np.arange(len(place))
+    place[np.asarray(compute.sort_indices(encoded.dictionary))] = np.arange(len(place))
     return place[np.asarray(encoded.indices)]
+
+
+def _read(texts: pyarrow.Array) -> np.ndarray | None:
+    """Short texts such as D0000042 as numbers whose digits are their letters, each place with as many digits as letters occur
+    there: many times faster than ranking the texts, and in the same order. None where the numbers would be too large."""
+    lengths = compute.binary_length(texts)
+    longest = compute.max(lengths).as_py()
+    if texts.null_count or not longest or longest > 20:
+        return None
+    padded = compute.ascii_rpad(texts, longest, "\0").cast(pyarrow.large_binary()).cast(pyarrow.binary(longest))
+    letters = np.ascontiguousarray(np.frombuffer(padded.buffers()[1], "u1").reshape(-1, longest).T)
+    if np.count_nonzero(letters) != compute.sum(lengths).as_py():  # a letter 0 would be taken for the end of its text
+        return None
+    lowest, highest = letters.min(1).tolist(), letters.max(1).tolist()
+    if prod(high - low + 1 for low, high in zip(lowest, highest, strict=True)) >= 2**40:
+        return None
+    number = np.zeros(len(texts), "int64")
+    for place, low, high in zip(letters, lowest, highest, strict=True):
+        if high > low:
+            number = number * (high - low + 1) + (place - low)
+    return number
 
 
 def explained(component: Component, line: Any) -> str:
     """How the credit of a line of `paid` falls into the tiers, in words."""
     if pd.isna(line.pay):
-        return "no quota"
-    tiers = component.schedule.scaled(int(line.quota)) if component.basis == "quota" else component.schedule
+        return "no quota" if component.basis != "target" or pd.isna(line.quota) else "no target pay"
     before, after = (0, abs(line.credit)) if component.accumulation == "none" else (int(line.before), int(line.after))
+    if component.basis == "target":  # shares of the quota, at multiples of the target pay
+        size, tiers = Fraction(1, int(line.quota)), component.schedule
+    else:
+        size, tiers = (
+            Fraction(1),
+            component.schedule.scaled(int(line.quota)) if component.basis == "quota" else component.schedule,
+        )
     if component.schedule.application == "whole":
-        now, then = (f"{place / 100:,.2f} at {float(tiers.value(place)):.2%}" for place in (after, before))
+        now, then = (_part_told(component, line, place * size, tiers.value(place * size)) for place in (after, before))
         return f"{now}, less {then}"
     sign = 1 if line.credit >= 0 else -1  # a credit note takes back what its amount had earned
-    parts = tiers.parts(min(before, after), max(before, after))
-    return " + ".join(f"{sign * float(part) / 100:,.2f} at {float(rate):.2%}" for part, rate in parts) or "0.00"
+    parts = tiers.parts(min(before, after) * size, max(before, after) * size)
+    return " + ".join(_part_told(component, line, sign * part, rate) for part, rate in parts) or "0.00"
+
+
+def _part_told(component: Component, line: Any, part: Fraction, rate: Fraction) -> str:
+    if component.basis == "target":
+        return f"{float(part):.2%} of quota at {float(rate):g} × {line.target / 100:,.2f}"
+    return f"{float(part) / 100:,.2f} at {float(rate):.2%}"
 
 
 def _running(values: np.ndarray, group: np.ndarray) -> np.ndarray:

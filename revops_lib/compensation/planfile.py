@@ -6,203 +6,146 @@ lost its exactness. Whatever is wrong is told with the line it stands on.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import money
-from ..errors import UsageError, nearest
+from .. import money, periods, sources
 from ..snapshot import Snapshot
+from ..snapshot.plans import changes, found_file, in_force, is_dated, plan_file, plan_names
 from .draws import KINDS as DRAWS
-from .draws import Draw
-from .plans import ACCUMULATIONS, BASES, CAPS, Cap, Component, Gate, Plan
-from .schedules import APPLICATIONS, Schedule
+from .draws import PERIODS, Draw
+from .planparts import award, component, objectives
+from .plans import PRORATIONS, SOURCES, Award, Component, Objectives, Plan, Quota
+from .reading import Path, Reader
 
-KEYS = ("plan", "title", "decided_by", "source", "applies_to", "currency", "credit_order", "rounding", "draw", "components")
+KEYS = ("plan", "title", "decided_by", "source", "applies_to", "currency", "credit_order", "rounding", "boundaries", "pay",
+        "quota", "draw", "components")  # fmt: skip
+TEXTS = ("title", "applies_to", "currency", "decided_by", "source")
 ORDER = ["event_date", "deal", "line"]
 ROUNDING = {"mode": "half_up", "point": "line"}
-COMPONENT = ("component", "what", "measure", "credits", "basis", "accumulation", "tier_application", "tiers", "gate", "cap",
-             "holdback")  # fmt: skip
-CREDITS = ("split", "overlay")
-Path = tuple[str | int, ...]
+BOUNDARIES = "half_open"
+Part = Component | Award | Objectives
+KINDS: dict[str, Callable[[Reader, Path], Part]] = {"credits": component, "deals": award, "objectives": objectives}
 
 
-def plan(snapshot: Snapshot, *, name: str = "account_executive") -> Plan:
-    """The plan file `name` with the values in force when the quarter began; later looks at the quarter do not change them.
+def plan(snapshot: Snapshot, *, name: str = "account_executive", on: dt.date | None = None) -> Plan:
+    """The plan file `name` with the values in force when the quarter began, or on a day; later looks at the quarter do not
+    change them.
 
     UsageError naming the line for a key that is unknown or missing, a number that is not quoted, tiers with a gap or an
     overlap, a rule that is not known; DataRefused when no value is in force yet.
     """
-    values = snapshot.plan(name)
-    return _File(values, snapshot.plan_lines(name), name).plan()
+    file = plan_file(snapshot, name)
+    return read(sources.read_yaml(file), sources.yaml_lines(file), name, on=on or periods.first_day(snapshot.quarter))
 
 
-class _File:
-    """Values of a plan file and the lines they stand on; every method takes the path of a value and says what it means."""
+def plans(snapshot: Snapshot) -> list[Plan]:
+    """Every plan of the company in force when the quarter began, by name: the files with `components` in `plans/` beside the
+    data; where there is none, those of `data/plans/`."""
+    return [plan(snapshot, name=name) for name in plan_names(snapshot)]
 
-    def __init__(self, values: dict[str, Any], lines: dict[Path, int], name: str) -> None:
-        self._values, self._lines, self._name = values, lines, name
 
-    def plan(self) -> Plan:
-        self._keys((), KEYS)
-        self._same(("credit_order",), ORDER)
-        self._same(("rounding",), ROUNDING)
-        texts = {key: self._text((key,)) for key in ("title", "decided_by", "source", "applies_to", "currency")}
-        if texts["currency"] not in money.CURRENCIES:
-            raise self._wrong(("currency",), f"{texts['currency']!r} is no currency", "write its code, like EUR")
-        parts = tuple(self._component(("components", i)) for i in range(len(self._list(("components",)))))
-        names = [part.name for part in parts]
-        if twice := sorted({one for one in names if names.count(one) > 1}):
-            raise self._wrong(("components",), f"two components are called {twice[0]!r}", "give each its own name")
-        return Plan(
-            self._name, texts["title"], texts["applies_to"], texts["currency"], parts, self._draw(("draw",)), self._version()
-        )
+def versions(snapshot: Snapshot, plan: Plan, first: dt.date, last: dt.date) -> list[tuple[dt.date, Plan]]:
+    """The plan as in force through some days: from which day on, and what it says; the first one holds on the first day.
 
-    def _component(self, at: Path) -> Component:
-        self._keys(at, COMPONENT)
-        basis = self._choice((*at, "basis"), BASES)
-        accumulation = self._choice((*at, "accumulation"), ACCUMULATIONS)
-        application = self._choice((*at, "tier_application"), APPLICATIONS)
-        if (application == "per_transaction") != (accumulation == "none"):
-            what = f"tier_application {application} does not go with accumulation {accumulation}"
-            raise self._wrong((*at, "accumulation"), what, "per_transaction goes with accumulation none, and only with it")
-        if (accumulation, basis) == ("year", "quota"):
-            what = "tiers in shares of a quota that grows through the year are not supported yet"
-            raise self._wrong((*at, "accumulation"), what, "accumulate by quarter, or write the tiers as amounts")
-        kinds = tuple(self._choice((*at, "credits", i), CREDITS) for i in range(len(self._list((*at, "credits")))))
-        return Component(
-            name=self._text((*at, "component")), what=self._text((*at, "what")), measure=self._text((*at, "measure")),
-            kinds=kinds, basis=basis, accumulation=accumulation,
-            schedule=self._schedule((*at, "tiers"), application, is_money=basis == "amount"),
-            gate=self._gate((*at, "gate")), cap=self._cap((*at, "cap")), holdback=self._holdback((*at, "holdback")),
-        )  # fmt: skip
+    Before the day from which every value of the file is dated there is no plan. A plan that is not the company's file as it
+    stood when the quarter began (another version, a scenario) holds throughout.
+    """
+    file = found_file(snapshot, plan.name)
+    values = {} if file is None else sources.read_yaml(file)
+    if file is None or in_force(values, periods.first_day(snapshot.quarter), plan.name) != plan.values:
+        return [(first, plan)]
+    begin = max(first, _earliest(values))
+    found: list[tuple[dt.date, Plan]] = []
+    for day in sorted({begin, *(day for day in changes(values) if begin < day <= last)}):
+        one = read(values, plan.lines, plan.name, on=day)
+        if not found or found[-1][1].version != one.version:
+            found.append((day, one))
+    return found
 
-    def _schedule(self, at: Path, application: str, *, is_money: bool) -> Schedule:
-        """Contiguous tiers in rising order; the last one is open unless it says `to`."""
-        value, size = ("pays" if application == "interpolated" else "rate"), 100 if is_money else 1
-        rows = []
-        for i in range(len(self._list(at))):
-            self._keys((*at, i), ("from", value), optional=("to",))
-            start, paid = self._number((*at, i, "from")), self._number((*at, i, value))
-            end = self._number((*at, i, "to")) if "to" in self._at((*at, i)) else None
-            rows.append((start * size, None if end is None else end * size, paid * (100 if value == "pays" else 1)))
-        for i, (start, end, paid) in enumerate(rows):
-            following = rows[i + 1][0] if i + 1 < len(rows) else None
-            if start < 0 or paid < 0:
-                raise self._wrong((*at, i), "a tier begins below 0 or has a negative rate", "correct it")
-            upto = end if following is None else following
-            if upto is not None and upto <= start:
-                raise self._wrong((*at, i), "tiers must rise", "order them by `from`, each once")
-            if end is not None and following is not None and end != following:
-                what = "tiers overlap" if end > following else "there is a gap between tiers"
-                told = f"{what}: one ends at {float(end / size):g}, the next begins at {float(following / size):g}"
-                raise self._wrong((*at, i + 1), told, "let each tier begin where the one before ends")
-        last = rows[-1][1]
-        if application == "interpolated" and last is None:
-            raise self._wrong(at, "the last interpolated tier is open", "say `to`: a part of it pays its share of the tier")
-        return Schedule(tuple(row[0] for row in rows), tuple(row[2] for row in rows), application, last)
 
-    def _gate(self, at: Path) -> Gate | None:
-        if self._at(at) == "none":
-            return None
-        self._keys(at, ("measure", "period", "at_least"))
-        return Gate(
-            self._text((*at, "measure")), self._choice((*at, "period"), ACCUMULATIONS[1:]), self._number((*at, "at_least"))
-        )
+def _earliest(values: Any) -> dt.date:
+    """The first day on which every dated value of a file is in force."""
+    if isinstance(values, dict) and is_dated(values):
+        return min(values)
+    parts = values.values() if isinstance(values, dict) else values if isinstance(values, list) else ()
+    return max((_earliest(part) for part in parts), default=dt.date.min)
 
-    def _cap(self, at: Path) -> Cap | None:
-        if self._at(at) == "none":
-            return None
-        self._keys(at, ("kind", "amount", "share_above"))
-        kind, above = self._choice((*at, "kind"), CAPS), self._share((*at, "share_above"))
-        if (kind == "soft") != (above > 0):
-            raise self._wrong(
-                (*at, "share_above"), f"a {kind} cap with share_above {float(above):g}", "only a soft cap pays above it"
-            )
-        return Cap(kind, self._cents((*at, "amount")), above)
 
-    def _holdback(self, at: Path) -> Fraction:
-        return Fraction(0) if self._at(at) == "none" else self._share(at)
+def read(values: Mapping[str, Any], lines: Mapping[Path, int], name: str, *, on: dt.date | None = None) -> Plan:
+    """The plan that a file's `values` state, with the line of each; dated values as in force on a day, else the last ones."""
+    return _plan(Reader(in_force(values, on, name), lines, name))
 
-    def _draw(self, at: Path) -> Draw | None:
-        if self._at(at) == "none":
-            return None
-        self._keys(at, ("kind", "amount", "first_recovery", "share", "limit"))
-        limit = None if self._at((*at, "limit")) == "none" else self._cents((*at, "limit"))
-        first = self._number((*at, "first_recovery"))
-        return Draw(
-            self._choice((*at, "kind"), DRAWS), self._cents((*at, "amount")), int(first), self._share((*at, "share")), limit
-        )
 
-    def _version(self) -> str:
-        told = json.dumps(self._values, sort_keys=True, default=str, ensure_ascii=False)
-        return hashlib.sha256(told.encode("utf-8")).hexdigest()[:12]
+def _plan(file: Reader) -> Plan:
+    file.keys((), KEYS)
+    file.same(("credit_order",), ORDER)
+    file.same(("rounding",), ROUNDING)
+    file.same(("boundaries",), BOUNDARIES)
+    title, role, currency, decided, source = (file.text((key,)) for key in TEXTS)
+    if currency not in money.CURRENCIES:
+        raise file.wrong(("currency",), f"{currency!r} is no currency", "write its code, like EUR")
+    base, variable = _pay(file, ("pay",))
+    parts = _parts(file, variable)
+    return Plan(
+        file.name, title, role, currency, decided, source, base, variable, _quota(file, ("quota",)),
+        tuple(part for part in parts if isinstance(part, Component)), tuple(part for part in parts if isinstance(part, Award)),
+        tuple(part for part in parts if isinstance(part, Objectives)), _draw(file, ("draw",)), _version(file.values),
+        file.values, file.lines,
+    )  # fmt: skip
 
-    def _at(self, at: Path) -> Any:
-        found: Any = self._values
-        for step in at:
-            found = found[step]
-        return found
 
-    def _keys(self, at: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
-        found = self._at(at)
-        if not isinstance(found, dict):
-            raise self._wrong(at, f"{found!r} stands where {', '.join(needed)} should", "write them as keys, or `none`")
-        for key in found:
-            if key not in (*needed, *optional):
-                raise self._wrong((*at, key), f"unknown key {key!r}", nearest(str(key), [*needed, *optional]))
-        for key in needed:
-            if key not in found:
-                raise self._wrong(at, f"key {key!r} is missing", "a plan states every key, there are no defaults")
+def _parts(file: Reader, variable: int | None) -> list[Part]:
+    parts: list[Part] = []
+    for at in file.places(("components",)):
+        if not isinstance(file.at(at), dict) or "pays_on" not in file.at(at):
+            file.keys(at, ("component", "pays_on"), ("what", *file.at(at)))
+        parts.append(KINDS[file.choice((*at, "pays_on"), list(KINDS))](file, at))
+        if not isinstance(parts[-1], Award) and parts[-1].weight is not None and variable is None:
+            raise file.wrong((*at, "weight"), "a weight is a share of `pay.variable`, which is not stated", "state `pay`")
+        if [part.name for part in parts].count(parts[-1].name) > 1:
+            what = f"two components are called {parts[-1].name!r}"
+            raise file.wrong((*at, "component"), what, "give each its own name")
+        if isinstance(parts[-1], Objectives) and sum(isinstance(part, Objectives) for part in parts) > 1:
+            raise file.wrong(at, "two components pay on objectives", "an objective would be paid twice: keep one")
+    return parts
 
-    def _same(self, at: Path, expected: Any) -> None:
-        if self._at(at) != expected:
-            raise self._wrong(at, f"{at[-1]} {self._at(at)!r} is not supported", f"write {expected}")
 
-    def _list(self, at: Path) -> list[Any]:
-        found = self._at(at)
-        if not isinstance(found, list) or not found:
-            raise self._wrong(at, f"{at[-1]} is {found!r}", "write a list with at least one entry")
-        return found
+def _pay(file: Reader, at: Path) -> tuple[int | None, int | None]:
+    if file.is_none(at):
+        return None, None
+    file.keys(at, ("base", "variable"))
+    return file.cents((*at, "base")), file.cents((*at, "variable"))
 
-    def _text(self, at: Path) -> str:
-        found = self._at(at)
-        if not isinstance(found, str) or not found.strip():
-            raise self._wrong(at, f"{at[-1]} is {found!r}", "write it as text")
-        return found
 
-    def _choice(self, at: Path, known: Sequence[str]) -> str:
-        found = self._at(at)
-        if found not in known:
-            raise self._wrong(at, f"{at[-1] if isinstance(at[-1], str) else at[-2]} {found!r} is not supported",
-                              nearest(str(found), list(known)))  # fmt: skip
-        return found
+def _quota(file: Reader, at: Path) -> Quota:
+    file.keys(at, ("from", "proration", "ramp"), ("annual", "weights"))
+    source = file.choice((*at, "from"), SOURCES)
+    file.keys(at, ("from", "proration", "ramp", *(("annual", "weights") if source == "plan" else ())))
+    proration = file.choice((*at, "proration"), PRORATIONS)
+    ramp = () if file.is_none((*at, "ramp")) else tuple(file.share(one) for one in file.places((*at, "ramp")))
+    if source == "table":
+        return Quota(proration=proration, ramp=ramp)
+    weights = tuple(file.positive(one) for one in file.places((*at, "weights")))
+    if len(weights) != 4 or not sum(weights):
+        raise file.wrong((*at, "weights"), f"{len(weights)} weights, or all of them 0", "write one for each quarter")
+    return Quota(source, file.cents((*at, "annual")), weights, proration, ramp)
 
-    def _number(self, at: Path) -> Fraction:
-        found = self._at(at)
-        if not isinstance(found, str):
-            raise self._wrong(at, f"{found!r} is a bare number", f'quote it: "{found}"')
-        try:
-            return Fraction(found)
-        except (ValueError, ZeroDivisionError):
-            raise self._wrong(at, f"{found!r} is not a number", 'write it like "0.065"') from None
 
-    def _share(self, at: Path) -> Fraction:
-        found = self._number(at)
-        if not 0 <= found <= 1:
-            raise self._wrong(at, f"{at[-1]} {float(found):g} is no share", "write a number from 0 to 1")
-        return found
+def _draw(file: Reader, at: Path) -> Draw | None:
+    if file.is_none(at):
+        return None
+    file.keys(at, ("kind", "amount", "period", "first_recovery", "share", "limit", "months"))
+    return Draw(
+        file.choice((*at, "kind"), DRAWS), file.cents((*at, "amount")), file.whole((*at, "first_recovery"), least=1),
+        file.share((*at, "share")), None if file.is_none((*at, "limit")) else file.cents((*at, "limit")),
+        file.choice((*at, "period"), PERIODS), None if file.is_none((*at, "months")) else file.whole((*at, "months"), least=1),
+    )  # fmt: skip
 
-    def _cents(self, at: Path) -> int:
-        cents = self._number(at) * 100
-        if cents.denominator != 1 or cents < 0:
-            raise self._wrong(at, f"{self._at(at)!r} is no amount", 'write it like "1500.00"')
-        return int(cents)
 
-    def _wrong(self, at: Path, what: str, do: str) -> UsageError:
-        while at and at not in self._lines:
-            at = at[:-1]
-        line = f", line {self._lines[at]}" if at in self._lines else ""
-        return UsageError(what, f"plan {self._name}{line}", do)
+def _version(values: Mapping[str, Any]) -> str:
+    told = json.dumps(values, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(told.encode("utf-8")).hexdigest()[:12]

@@ -54,24 +54,32 @@ class Schedule:
             return self.earned(size) if size >= 0 else -self.earned(-size)
         return self.earned(after) - self.earned(before)
 
-    def cents(self, position: np.ndarray, quota: np.ndarray | int = 1) -> np.ndarray:
+    def cents(self, position: np.ndarray, quota: np.ndarray | int = 1, target: np.ndarray | int | None = None) -> np.ndarray:
         """`earned`, rounded to whole cents, of many positions in cents at once; tiers are shares of `quota` (cents; 1: they
-        are in cents themselves). Halves are rounded away from zero. Whole numbers throughout: where wide tiers or fine rates
-        might not fit into 64 bits they are Python's own.
+        are in cents themselves), rates multiples of `target` (cents; None: of the credit). Halves are rounded away from zero.
+        Whole numbers throughout: where wide tiers or fine rates might not fit into 64 bits they are Python's own.
 
         >>> tiers = Schedule((Fraction(0), Fraction(1)), (Fraction(6, 100), Fraction(12, 100)), "marginal")
         >>> tiers.cents(np.array([80_000_00, 120_000_00]), 100_000_00).tolist()
         [480000, 840000]
+        >>> multiples = replace(tiers, values=(Fraction(1), Fraction(2)))
+        >>> multiples.cents(np.array([80_000_00, 120_000_00]), 100_000_00, 6_000_00).tolist()
+        [480000, 840000]
         """
         if self.application == "interpolated":
-            pairs = zip(np.asarray(position).tolist(), np.broadcast_to(quota, np.shape(position)).tolist(), strict=True)
-            return np.array([money.round_half_up(self.scaled(own).earned(place)) for place, own in pairs], dtype="int64")
+            return self._cents_one_by_one(position, quota, target)
         bounds = [*self.starts, *([] if self.end is None else [self.end])]
         per, unit = lcm(*(bound.denominator for bound in bounds)), lcm(*(rate.denominator for rate in self.values))
         starts, rates = [int(bound * per) for bound in bounds], [int(rate * unit) for rate in self.values]
-        furthest = int(np.max(np.abs(position), initial=0)) * per + int(np.max(quota, initial=0)) * max(starts)
-        kind = "int64" if 2 * (furthest + per) * (max(rates) + unit) < 2**62 else "object"
-        place, own = np.maximum(np.asarray(position, kind), 0) * per, np.asarray(quota, kind)
+        own, times, parts = np.asarray(quota), np.asarray(1 if target is None else target), np.asarray(1)
+        if target is not None:  # of the credit's share of the quota
+            common = np.gcd(own, times)
+            times, parts = times // np.maximum(common, 1), np.maximum(own // np.maximum(common, 1), 1)
+        furthest = int(np.max(np.abs(position), initial=0)) * per + int(np.max(own, initial=0)) * max(starts)
+        largest = (furthest + per) * (max(rates) + unit) * (int(np.max(times, initial=1)) + int(np.max(parts, initial=1)))
+        kind = "int64" if 2 * largest < 2**62 else "object"
+        place, own, times, parts = (np.asarray(number).astype(kind) for number in (position, own, times, parts))
+        place = np.maximum(place, 0) * per
         if self.end is not None:
             place = np.minimum(place, starts[-1] * own)
         earned = place * 0
@@ -81,7 +89,16 @@ class Schedule:
             else:
                 upto = place if following is None else np.minimum(place, following * own)
                 earned = earned + np.maximum(upto - start * own, 0) * rate
-        return ((2 * earned + per * unit) // (2 * per * unit)).astype("int64")
+        whole = per * unit * parts
+        return ((2 * earned * times + whole) // (2 * whole)).astype("int64")
+
+    def _cents_one_by_one(self, position: np.ndarray, quota: np.ndarray | int, target: np.ndarray | int | None) -> np.ndarray:
+        each = np.broadcast_arrays(position, quota, 1 if target is None else target)
+        found = [
+            money.round_half_up(times * self.scaled(own or 1).earned(place))
+            for place, own, times in zip(*(numbers.tolist() for numbers in each), strict=True)
+        ]
+        return np.array(found, dtype="int64")
 
     def value(self, position: int | Fraction) -> Fraction:
         """Rate (or, interpolated, the pay of the tier) in force at a position; 0 below the first tier."""

@@ -1,0 +1,121 @@
+"""The lines that a quarter books: pay on credits, true-ups, SPIFs, objectives; each with its id. Integer cents."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+
+from .. import money, periods
+from ..snapshot import Snapshot
+from . import placing
+from .awards import awarded
+from .book import Book, Part
+from .objectives import judged
+from .plans import Award, Component, Objectives, Plan
+
+AMOUNTS = ("earned", "withheld", "held", "pay")
+KEY = ("component", "cause", "quarter", "rep_id", "deal", "kind")
+COLUMNS = ["version", "component", "cause", "rep_id", "deal", "kind", "line", "event_date", "share", "credit", "quota",
+           "before", "after", "gated", "attained", "tiers", "rate", *AMOUNTS]  # fmt: skip
+TEXTS = ("tiers", "gate", "rate", "line")
+
+
+def booked(snapshot: Snapshot, plan: Plan) -> Booked:
+    """What a plan books as known in a snapshot, computed once for all who ask."""
+    key = ("booked", plan.name, plan.version)
+    if key not in snapshot.kept:
+        snapshot.kept[key] = Booked(Book(snapshot, plan))
+    return snapshot.kept[key]
+
+
+class Booked:
+    """Booked lines by quarter, computed once each, and the part of the plan that each line comes from."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.parts: dict[tuple[str, str], Part] = {}  # by component and version
+        self._quarters: dict[str, pd.DataFrame] = {}
+
+    def lines(self, quarter: pd.Period) -> pd.DataFrame:
+        """One row per line: line_id, quarter, version, component, cause, rep_id, deal, kind, line, event_date, share, credit,
+        quota, before, after (cents), gated, attained, tiers, rate, earned (before gate and cap), withheld, held, pay (cents;
+        missing without a quota)."""
+        if str(quarter) not in self._quarters:
+            found = []
+            if versions := self.book.versions(quarter):
+                last = versions[-1][2]
+                found = [*self._paid(quarter), *self._trued_up(last, quarter), *self._awards(last, quarter),
+                         *self._objectives(last, quarter)]  # fmt: skip
+            table = pd.concat([one for one in found if len(one)] or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
+            self._quarters[str(quarter)] = identified(self.book.plan, table.assign(quarter=str(quarter)))
+        return self._quarters[str(quarter)]
+
+    def _paid(self, quarter: pd.Period) -> list[pd.DataFrame]:
+        is_read = quarter == self.book.snapshot.quarter  # the words of earlier lines nobody reads
+        found = []
+        for plan, part, rows in placing.of_quarter(self.book, quarter):
+            found.append(self._of(plan, part, "pay", placing.explained(part, rows) if is_read else rows))
+        return found
+
+    def _trued_up(self, plan: Plan, quarter: pd.Period) -> list[pd.DataFrame]:
+        """What the year's earlier credits pay more or less against the quota up to now than against the one before."""
+        found = []
+        for part in plan.components if quarter.quarter > 1 else ():
+            if part.accumulation != "year_to_date":
+                continue
+            now, then = (placing.placed(self.book, plan, part, one) for one in (quarter, quarter - 1))
+            now = now[now["quarter"] != str(quarter)]
+            more = (_by_rep(now) - _by_rep(then)).dropna()
+            more = more[more != 0].astype("int64")
+            rows = pd.DataFrame({"rep_id": more.index, "pay": more.to_numpy(), "earned": more.to_numpy()})
+            year = f"{quarter.qyear}"
+            rows = rows.assign(
+                deal=year, kind="true_up", line="true_up", withheld=0, held=0,
+                event_date=pd.Timestamp(periods.last_day(quarter)), tiers="",
+            )  # fmt: skip
+            found.append(self._of(plan, part, "true_up", rows))
+        return found
+
+    def _awards(self, plan: Plan, quarter: pd.Period) -> list[pd.DataFrame]:
+        found = []
+        for award, rows in awarded(self.book, plan, quarter):
+            waiting = 1 - sum(part.share for part in award.payable if part.on == "booking")
+            held = [money.round_half_up(cents * waiting) for cents in rows["kept"]]
+            rows = rows.assign(held=held, pay=[kept - part for kept, part in zip(rows["kept"], held, strict=True)])
+            found.append(self._of(plan, award, "spif", rows))
+        return found
+
+    def _objectives(self, plan: Plan, quarter: pd.Period) -> list[pd.DataFrame]:
+        found = []
+        for part in plan.objectives:
+            rows = judged(self.book, plan, part, quarter)
+            rows = rows.assign(kind="objective", line="objective", earned=rows["kept"], pay=rows["kept"], withheld=0, held=0)
+            found.append(self._of(plan, part, "objective", rows))
+        return found
+
+    def _of(self, plan: Plan, part: Component | Award | Objectives, cause: str, rows: pd.DataFrame) -> pd.DataFrame:
+        self.parts[part.name, plan.version] = part
+        rows = rows.assign(component=part.name, version=plan.version, cause=cause)
+        for name in ("credit", "quota", "before", "after", *AMOUNTS):
+            rows[name] = rows[name].astype("Int64") if name in rows else pd.array([pd.NA] * len(rows), "Int64")
+        for name in TEXTS:
+            rows[name] = rows[name].fillna("") if name in rows else ""
+        for name, empty in (("gated", True), ("attained", None), ("share", float("nan"))):
+            rows[name] = rows[name] if name in rows else pd.Series([empty] * len(rows), index=rows.index, dtype="object")
+        return rows[COLUMNS].astype({"gated": "object", "share": "object"})
+
+
+def _by_rep(rows: pd.DataFrame) -> pd.Series:
+    """What each rep's lines pay now or later; missing where no line's pay is known."""
+    return (rows["pay"] + rows["held"]).groupby(rows["rep_id"]).sum(min_count=1)
+
+
+def identified(plan: Plan, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows in a total order with the id of each line: 16 hexadecimal digits of what the line is about, never of amounts, so
+    that a line computed again has the same one."""
+    rows = rows.sort_values([*KEY[:4], "event_date", *KEY[4:], "line"], kind="stable", ignore_index=True)
+    number = rows.groupby(list(KEY)).cumcount()
+    parts = zip(*(rows[name] for name in KEY), number, strict=True)
+    ids = [hashlib.sha256("\x1f".join([plan.name, *map(str, of)]).encode("utf-8")).hexdigest()[:16] for of in parts]
+    return rows.assign(line_id=ids)

@@ -1,0 +1,122 @@
+"""What a quarter pays on lines of earlier quarters and its own: parts released, pay taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+
+from .. import periods
+from ..errors import DataRefused
+from ..snapshot import Snapshot
+from .booked import Booked, identified
+from .plans import Award, Component
+from .releases import Cancelled, Invoice, Move, months_after, moves
+
+Deal = tuple[pd.Period, Decimal | None, str | None]  # quarter in which it was won, amount and currency as written
+COLUMNS = ["component", "cause", "quarter", "rep_id", "deal", "kind", "line", "event_date", "version", "pay", "held", "why",
+           "link", "for_quarter"]  # fmt: skip
+
+
+class Later:
+    """What is known of won deals after the booking: invoices, payments, cancellations; and what it does to their lines."""
+
+    def __init__(self, booked: Booked) -> None:
+        self._booked, self._snapshot = booked, booked.book.snapshot
+        parts: list[Component | Award] = []
+        for _, plan in booked.book.all_versions:
+            parts += [*plan.components, *plan.awards]
+        waits = {payable.on for part in parts for payable in part.payable}
+        self._months = sorted({one.months for part in parts for one in part.payable if one.on == "months"})
+        self._is_quiet = waits == {"booking"} and not any(part.clawback for part in parts)
+        self._won = {} if self._is_quiet else _won(self._snapshot)
+        self._invoices = _invoices(self._snapshot, self._won) if waits & {"invoice", "cash"} else {}
+        self._cancelled = _cancelled(self._snapshot) if not self._is_quiet else {}
+
+    def lines(self, quarter: pd.Period) -> pd.DataFrame:
+        """One row per movement in a quarter of a booked line: the columns of `COLUMNS`, line_id; cents."""
+        rows = [
+            {
+                "component": line.component, "cause": move.cause, "quarter": str(quarter), "rep_id": line.rep_id,
+                "deal": line.deal, "kind": line.kind, "line": line.line, "event_date": pd.Timestamp(move.day),
+                "version": line.version, "pay": move.pay, "held": move.held, "why": f"booked in {line.quarter}: {move.why}",
+                "link": line.line_id, "for_quarter": line.quarter,
+            }
+            for earlier in self._earlier(quarter) for line, move in self._moves(earlier, quarter)
+        ]  # fmt: skip
+        return identified(self._booked.book.plan, pd.DataFrame(rows, columns=COLUMNS))
+
+    def _moves(self, booked: pd.Period, quarter: pd.Period) -> Iterator[tuple[Any, Move]]:
+        first, last = periods.first_day(quarter), periods.last_day(quarter)
+        for line in self._booked.lines(booked).itertuples():
+            part = self._booked.parts[str(line.component), str(line.version)]
+            if not isinstance(part, Component | Award) or line.cause == "true_up" or pd.isna(line.pay):
+                continue
+            day = line.event_date.date()
+            done = moves(int(line.pay), int(line.held), day, part.payable, part.clawback,
+                         self._invoices.get(line.deal, []), self._cancelled.get(line.deal))  # fmt: skip
+            yield from ((line, move) for move in done if first <= move.day <= last and (move.pay or move.held))
+
+    def _earlier(self, quarter: pd.Period) -> list[pd.Period]:
+        """The quarters with lines that may move in this one, in order."""
+        if self._is_quiet:
+            return []
+        first, last = periods.first_day(quarter), periods.last_day(quarter)
+        billed = ((deal, day) for deal, found in self._invoices.items() for one in found for day in (one.invoiced, one.paid))
+        deals = {deal for deal, day in billed if day is not None and first <= day <= last}
+        deals |= {deal for deal, one in self._cancelled.items() if first <= one.day <= last}
+        found = {quarter, *(self._won[deal][0] for deal in deals if deal in self._won)}
+        for months in self._months:
+            for day in (first, last):
+                found.add(periods.quarter_of(months_after(day, -months), self._snapshot.fiscal_year_end))
+        return sorted(one for one in found if one <= quarter)
+
+
+def _won(snapshot: Snapshot) -> dict[str, Deal]:
+    """Quarter, amount and currency as written of every won deal."""
+    deals = snapshot.opportunities
+    won = deals[(deals["status"] == "won") & deals["close_date"].notna()]
+    of = won["close_date"].dt.to_period(snapshot.quarter.freqstr)
+    names = ("amount_written", "currency_written") if "amount_written" in won else ("amount", "currency")
+    rows = zip(won["opportunity_id"], of, won[names[0]], won[names[1]], strict=True)
+    return {deal: (quarter, None if pd.isna(amount) else Decimal(amount), currency) for deal, quarter, amount, currency in rows}
+
+
+def _invoices(snapshot: Snapshot, won: dict[str, Deal]) -> dict[str, list[Invoice]]:
+    """Invoices of each deal as parts of what it is worth, together never more than all of it."""
+    if not snapshot.has("invoices"):
+        raise DataRefused(
+            "this source has no invoices: what is payable on an invoice or its payment is not known",
+            f"data {snapshot.data}, table invoices",
+            "map a table of invoices, or pay on booking",
+        )
+    found: dict[str, list[Invoice]] = {}
+    for row in snapshot.table("invoices").sort_values(["opportunity_id", "invoiced_date", "invoice_id"]).itertuples():
+        _, amount, currency = won.get(row.opportunity_id, (None, None, None))
+        if amount is None:
+            continue
+        if pd.notna(row.currency) and pd.notna(currency) and row.currency != currency:
+            raise DataRefused(
+                f"invoice {row.invoice_id} is in {row.currency}, its deal in {currency}",
+                "table invoices",
+                "state invoices in the currency of the deal",
+            )
+        own = found.setdefault(row.opportunity_id, [])
+        left = 1 - sum((one.part for one in own), Fraction(0))
+        part = Fraction(row.amount) / Fraction(amount) if amount else Fraction(1)
+        paid = None if pd.isna(row.paid_date) else row.paid_date.date()
+        own.append(Invoice(min(max(part, Fraction(0)), left), row.invoiced_date.date(), paid))
+    return found
+
+
+def _cancelled(snapshot: Snapshot) -> dict[str, Cancelled]:
+    """Cancelled contracts by deal; none where the source has no contracts."""
+    rows = snapshot.table("contracts") if snapshot.has("contracts") else pd.DataFrame()
+    rows = rows[rows["cancelled_date"].notna()] if len(rows) else rows
+    return {
+        row.opportunity_id: Cancelled(row.cancelled_date.date(), None if pd.isna(row.term_months) else int(row.term_months))
+        for row in rows.itertuples()
+    }

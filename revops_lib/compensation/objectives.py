@@ -1,0 +1,55 @@
+"""Pay on objectives: agreed for a quarter, weighted, judged."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pandas as pd
+
+from .. import money, periods
+from ..snapshot import Snapshot
+from . import staff
+from .book import Book
+from .plans import Objectives, Plan
+
+
+def judged(book: Book, plan: Plan, part: Objectives, quarter: pd.Period) -> pd.DataFrame:
+    """What the objectives of a quarter pay, one row per rep in the plan's role and objective: rep_id, deal (the objective),
+    event_date (day of the judgement; the quarter's last one while there is none), kept (cents), tiers (in words).
+
+    variable × weight ÷ 4 × Σ (weight of the objective × achieved), cut at rounded sums in the order of the objectives; one
+    that is not judged yet pays nothing. Weights count as written, whatever they sum to.
+    """
+    rows = of_quarter(book.snapshot, book.roster, plan, quarter)
+    targets = book.quotas.targets(part, "quarter", quarter, plan=plan).droplevel("window")
+    target = [int(targets.get(rep, 0)) for rep in rows["rep_id"]]
+    paid, upto = [], dict.fromkeys(rows["rep_id"], Fraction(0))
+    for rep, own, weight, done in zip(rows["rep_id"], target, rows["weight"], rows["achieved"], strict=True):
+        before = upto[rep]
+        upto[rep] += _exact(weight) * (_exact(done) if pd.notna(done) else 0)
+        paid.append(money.round_half_up(own * upto[rep]) - money.round_half_up(own * before))
+    told = [_told(row, own, book.plan.currency) for row, own in zip(rows.itertuples(), target, strict=True)]
+    last = pd.Timestamp(periods.last_day(quarter)).as_unit("us")
+    return pd.DataFrame({
+        "rep_id": rows["rep_id"], "deal": rows["objective"], "event_date": rows["decided_date"].fillna(last), "kept": paid,
+        "tiers": told,
+    }).astype({"kept": "int64", "tiers": "str"})  # fmt: skip
+
+
+def of_quarter(snapshot: Snapshot, roster: pd.DataFrame, plan: Plan, quarter: pd.Period) -> pd.DataFrame:
+    """The objectives of a quarter of who is in the plan's role on its last day."""
+    found = snapshot.table("objectives")
+    found = found[found["quarter"] == str(quarter)].sort_values(["rep_id", "objective"], ignore_index=True)
+    last = pd.Series(pd.Timestamp(periods.last_day(quarter)), index=found.index)
+    return found[staff.on_day(roster, found["rep_id"], last)["role"] == plan.role].reset_index(drop=True)
+
+
+def _exact(share: float) -> Fraction:
+    """A share as it was written, to a millionth."""
+    return Fraction(round(share * 1_000_000), 1_000_000)
+
+
+def _told(row: Any, target: int, currency: str) -> str:
+    done = "not judged yet" if pd.isna(row.achieved) else f"{row.achieved:.1%} achieved"
+    return f"{done}, {row.weight:.1%} of {target / 100:,.2f} {currency}"

@@ -1,0 +1,121 @@
+"""Values of a plan file, each with the line it stands on: read strictly, told with the line when it cannot be meant."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from ..errors import UsageError, nearest
+
+Path = tuple[str | int, ...]
+
+
+class Reader:
+    """Every method takes the path of a value, the keys and places that lead to it, and says what it means."""
+
+    def __init__(self, values: Mapping[str, Any], lines: Mapping[Path, int], name: str) -> None:
+        self.values, self.lines, self.name = values, lines, name
+
+    def at(self, at: Path) -> Any:
+        found: Any = self.values
+        for step in at:
+            found = found[step]
+        return found
+
+    def is_none(self, at: Path) -> bool:
+        return bool(self.at(at) == "none")
+
+    def keys(self, at: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> None:
+        found = self.at(at)
+        if not isinstance(found, dict):
+            raise self.wrong(at, f"{found!r} stands where {', '.join(needed)} should", "write them as keys, or `none`")
+        for key in found:
+            if key not in (*needed, *optional):
+                raise self.wrong((*at, key), f"unknown key {key!r}", nearest(str(key), [*needed, *optional]))
+        for key in needed:
+            if key not in found:
+                raise self.wrong(at, f"key {key!r} is missing", "a plan states every key, there are no defaults")
+
+    def same(self, at: Path, expected: Any) -> None:
+        if self.at(at) != expected:
+            raise self.wrong(at, f"{at[-1]} {self.at(at)!r} is not supported", f"write {expected}")
+
+    def places(self, at: Path) -> list[Path]:
+        """The paths of the entries of a list that has some."""
+        found = self.at(at)
+        if not isinstance(found, list) or not found:
+            raise self.wrong(at, f"{at[-1]} is {found!r}", "write a list with at least one entry")
+        return [(*at, i) for i in range(len(found))]
+
+    def text(self, at: Path) -> str:
+        found = self.at(at)
+        if not isinstance(found, str) or not found.strip():
+            raise self.wrong(at, f"{at[-1]} is {found!r}", "write it as text")
+        return found
+
+    def choice(self, at: Path, known: Sequence[str]) -> str:
+        found = self.at(at)
+        if not isinstance(found, str) or found not in known:
+            raise self.wrong(at, f"{_name(at)} {found!r} is not supported", nearest(str(found), list(known)))
+        return found
+
+    def flag(self, at: Path) -> bool:
+        found = self.at(at)
+        if not isinstance(found, bool):
+            raise self.wrong(at, f"{at[-1]} is {found!r}", "write true or false")
+        return found
+
+    def day(self, at: Path) -> dt.date:
+        found = self.at(at)
+        if type(found) is dt.date:
+            return found
+        try:
+            return dt.date.fromisoformat(found)
+        except (TypeError, ValueError):
+            raise self.wrong(at, f"{found!r} is not a day", 'write it like "2026-07-01"') from None
+
+    def number(self, at: Path) -> Fraction:
+        found = self.at(at)
+        if not isinstance(found, str):
+            raise self.wrong(at, f"{found!r} is a bare number", f'quote it: "{found}"')
+        try:
+            return Fraction(found)
+        except (ValueError, ZeroDivisionError):
+            raise self.wrong(at, f"{found!r} is not a number", 'write it like "0.065"') from None
+
+    def positive(self, at: Path) -> Fraction:
+        found = self.number(at)
+        if found < 0:
+            raise self.wrong(at, f"{_name(at)} {float(found):g} is below 0", "correct it")
+        return found
+
+    def share(self, at: Path) -> Fraction:
+        found = self.number(at)
+        if not 0 <= found <= 1:
+            raise self.wrong(at, f"{_name(at)} {float(found):g} is no share", "write a number from 0 to 1")
+        return found
+
+    def whole(self, at: Path, *, least: int = 0) -> int:
+        found = self.number(at)
+        if found.denominator != 1 or found < least:
+            raise self.wrong(at, f"{self.at(at)!r} is no whole number from {least} on", 'write it like "12"')
+        return int(found)
+
+    def cents(self, at: Path) -> int:
+        cents = self.number(at) * 100
+        if cents.denominator != 1 or cents < 0:
+            raise self.wrong(at, f"{self.at(at)!r} is no amount", 'write it like "1500.00"')
+        return int(cents)
+
+    def wrong(self, at: Path, what: str, do: str) -> UsageError:
+        while at and at not in self.lines:
+            at = at[:-1]
+        line = f", line {self.lines[at]}" if at in self.lines else ""
+        return UsageError(what, f"plan {self.name}{line}", do)
+
+
+def _name(at: Path) -> str:
+    """The key of a value; of an entry of a list, the list's."""
+    return next(str(step) for step in reversed(at) if isinstance(step, str))
