@@ -55,6 +55,7 @@ bench: setup  ## ratios against a peer measured in the same run
 	$(BIN)/python benchmarks/forecast.py
 	$(BIN)/python benchmarks/snapshots.py
 	$(BIN)/python benchmarks/eventlogs.py
+	$(BIN)/python benchmarks/pay.py
 
 lab: setup  ## open JupyterLab in this environment
 	$(BIN)/jupyter lab notebooks

@@ -1,11 +1,14 @@
-"""Pay on a million credits beside a plain loop in decimals that does the same.
+"""Pay on a million credits beside a plain loop in decimals that does the same, and the simulated cost of a plan.
 
     python benchmarks/pay.py                    1 million credits, three rounds, alternating
     python benchmarks/pay.py --deals 50000      a first look
 
-Deals of 1,000 reps in four quarters, three in ten split 60 to 40, four marginal tiers, 3 % of the credits clawed back by half.
-Every line must be equal to the cent; exit code 1 when one is not, or when ours is not at least 10 times faster. Each side runs
-in a process of its own; reading the credits and importing are not counted.
+Deals of 1,000 reps in four quarters, three in ten split 60 to 40, four marginal tiers with accelerators above quota, 3 % of the
+credits clawed back by half, in no order. Every line must be equal to the cent. Then 10,000 draws of 1,000 reps' attainments
+beside drawing the numbers alone. Exit code 1 when a line differs, when ours is not at least 10 times faster, when ten times the
+credits take more than 15 times as long, or when the simulation takes more than 2.5 times as long as its numbers or 60 MB.
+Everything runs in processes of its own, and their CPU time counts, so other work on the machine disturbs little; reading the
+credits and importing are not counted. Seeds are fixed (7 for the deals, 1 for the draws).
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-FASTER = 10.0
+FASTER, GROWTH = 10.0, 15.0
+TIMES, MEGABYTES = 2.5, 60.0
 RATES = ["0.05", "0.08", "0.12", "0.15"]
 OURS = """
 from fractions import Fraction
@@ -65,6 +69,34 @@ for rep, window, credit, is_clawed, key in rows:
 seconds = time.process_time() - started
 pay = pd.Series({key: int(value.scaleb(2)) for key, value in pay.items()}).sort_index()
 """
+SIMULATED = """
+import json, time, tracemalloc
+import numpy as np, pandas as pd
+from fractions import Fraction
+from revops_lib import compensation, money
+random = np.random.default_rng(1)
+people = pd.DataFrame({"rep_id": [f"R{i:04}" for i in range(1000)]})
+cents = pd.Series(random.integers(100_000_00, 400_000_00, 1000), dtype="Int64")
+people = people.assign(quota=money.from_cents(cents), target=money.from_cents(cents // 10))
+starts = (Fraction(0), Fraction(1, 2), Fraction(1), Fraction(3, 2))
+tiers = compensation.Schedule(starts, tuple(map(Fraction, %r)), "marginal")
+part = compensation.Component("c", "", "bookings", ("split",), "quota", "quarter", tiers)
+plan = compensation.Plan("p", "p", "r", "EUR", "us", "us", None, None, compensation.Quota(), (part,))
+def drawn():
+    random = np.random.default_rng(1)
+    return (random.normal(1, 0.3, (100, 1000)) for _ in range(100))
+def measured(work):
+    began = time.process_time()
+    answer = work()
+    return time.process_time() - began, answer
+measured(lambda: compensation.simulated(plan, people, [np.ones((1, 1000))]))
+numbers, _ = measured(lambda: sum(float(block[0, 0]) for block in drawn()))
+seconds, cost = measured(lambda: compensation.simulated(plan, people, drawn()))
+tracemalloc.start()
+compensation.simulated(plan, people, drawn())
+peak = tracemalloc.get_traced_memory()[1] / 1e6
+print(json.dumps({"numbers": numbers, "seconds": seconds, "peak": peak, "cost": cost.iloc[-1, 1:4].tolist()}))
+"""
 MEASURED = """
 import hashlib, json, resource, sys, time
 import pandas as pd
@@ -84,12 +116,18 @@ def main() -> int:
     parser.add_argument("--deals", type=int, default=769_231)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as room:
-        files = lay(Path(room), asked.deals)
-        found = {name: [] for name in ("ours", "loop")}
-        for _ in range(asked.rounds):
-            for name, code in (("ours", OURS), ("loop", LOOP)):
-                found[name].append(measured(code, files))
+    holds = credits(asked.deals, asked.rounds)
+    return 0 if simulation(asked.rounds) and holds else 1
+
+
+def credits(deals: int, rounds: int) -> bool:
+    """Print our engine beside the loop; whether it holds."""
+    with tempfile.TemporaryDirectory() as room, tempfile.TemporaryDirectory() as small:
+        files, tenth = lay(Path(room), deals), lay(Path(small), deals // 10)
+        found = {name: [] for name in ("ours", "loop", "ours, a tenth")}
+        for _ in range(rounds):
+            for name, code, what in (("ours", OURS, files), ("loop", LOOP, files), ("ours, a tenth", OURS, tenth)):
+                found[name].append(measured(code, what))
     print("| median of the rounds | CPU s | peak MB | lines | total, cents | answer |")
     print("|---|---|---|---|---|---|")
     for name, runs in found.items():
@@ -97,11 +135,27 @@ def main() -> int:
         one = runs[0]
         print(f"| {name} | {seconds:.2f} | {peak:,.0f} | {one['lines']:,} | {one['total']:,} | {one['answer']} |")
     ratios = [loop["seconds"] / ours["seconds"] for ours, loop in zip(found["ours"], found["loop"], strict=True)]
-    equal = len({run["answer"] for runs in found.values() for run in runs}) == 1
+    equal = len({run["answer"] for name in ("ours", "loop") for run in found[name]}) == 1
+    growth = statistics.median(
+        ours["seconds"] / tenth["seconds"] for ours, tenth in zip(found["ours"], found["ours, a tenth"], strict=True)
+    )
     each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
     print(f"\nfaster per round: {each}; median {statistics.median(ratios):.1f} (at least {FASTER:.0f})")
-    print(f"equal to the cent: {'yes' if equal else 'NO'}")
-    return 0 if equal and statistics.median(ratios) >= FASTER else 1
+    print(f"ten times the credits take {growth:.1f} times as long (at most {GROWTH:.0f})")
+    print(f"equal to the cent: {'yes' if equal else 'NO'}\n")
+    return equal and statistics.median(ratios) >= FASTER and growth <= GROWTH
+
+
+def simulation(rounds: int) -> bool:
+    """Print the simulated cost beside drawing the numbers; whether it holds."""
+    runs = [json.loads(child(SIMULATED % (RATES,)).stdout) for _ in range(rounds)]
+    numbers, seconds, peak = (statistics.median(run[what] for run in runs) for what in ("numbers", "seconds", "peak"))
+    times = statistics.median(run["seconds"] / run["numbers"] for run in runs)
+    low, middle, high = runs[0]["cost"]
+    print(f"10,000 draws × 1,000 reps: the plan costs P10 {low:,.0f}, P50 {middle:,.0f}, P90 {high:,.0f}")
+    print(f"drawing {numbers:.2f} CPU s, drawing and paying {seconds:.2f} CPU s: {times:.2f} times (at most {TIMES})")
+    print(f"most memory at a time, drawing and paying: {peak:.0f} MB (at most {MEGABYTES:.0f})")
+    return times <= TIMES and peak <= MEGABYTES
 
 
 def lay(room: Path, deals: int) -> list[str]:
@@ -129,8 +183,14 @@ def lay(room: Path, deals: int) -> list[str]:
 
 
 def measured(code: str, files: list[str]) -> dict:
-    ended = subprocess.run([sys.executable, "-c", MEASURED % (RATES, code), *files], capture_output=True, text=True, check=True)
-    return json.loads(ended.stdout)
+    return json.loads(child(MEASURED % (RATES, code), *files).stdout)
+
+
+def child(code: str, *files: str) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"a round failed:\n{ended.stderr}")
+    return ended
 
 
 if __name__ == "__main__":
