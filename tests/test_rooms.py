@@ -9,16 +9,19 @@ LIB = Path(__file__).resolve().parent.parent / "revops_lib"
 FLOORS = {
     **dict.fromkeys(["errors"], 0),
     **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "worktime", "duplicates"], 1),
+    **dict.fromkeys(["shapley", "queues"], 1),
     **dict.fromkeys(["sources", "sample"], 2),
     **dict.fromkeys(["snapshot", "allowlist"], 3),
-    **dict.fromkeys(["quality", "forecast", "bottlenecks", "diagnosis", "compensation"], 4),
-    **dict.fromkeys(["charts", "report"], 5),
-    **dict.fromkeys(["runs", "site", "doctor", "spreadsheets"], 6),
+    **dict.fromkeys(["quality", "forecast", "bottlenecks", "diagnosis", "compensation", "kpis"], 4),
+    **dict.fromkeys(["charts", "report", "statements", "boards"], 5),
+    **dict.fromkeys(["runs", "site", "doctor", "spreadsheets", "closing", "alerting", "portfolio"], 6),
     "cli": 7,
     "__main__": 8,
 }
-SIDEWAYS = {("tables", "money"), ("tables", "disk"), ("privacy", "disk")}  # ground may lean on ground; the door on its hinge
-MAY_IMPORT = {"charts": {"errors"}, "report": {"errors"}}  # the voice takes frames: it knows no other floor
+# Ground may lean on ground; the door on its hinge.
+SIDEWAYS = {("tables", "money"), ("tables", "disk"), ("privacy", "disk"), ("shapley", "money")}
+VOICE = ("charts", "report", "statements", "boards")
+MAY_IMPORT = {room: {"errors"} for room in VOICE}  # it takes frames: it knows no other floor
 CLOCKS = {"now", "today", "utcnow", "localtime", "gmtime"}
 OPERATION = 6
 

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from .. import masking
 from ..errors import RevopsError, UsageError, nearest
-from . import data, exporting, house, publishing, running, scheduling, scoring
+from . import alerting, data, exporting, house, paying, publishing, running, scheduling, scoring
 from .verb import RUNS
 
 VERBS = (
@@ -37,7 +37,12 @@ VERBS = (
     running.add_rerun,
     scheduling.add_due,
     scoring.add_ledger,
+    paying.add_statements,
+    paying.add_close,
+    paying.add_verify,
     exporting.add_export,
+    alerting.add_alerts,
+    alerting.add_board,
     publishing.add_site,
     publishing.add_scan,
     house.add_doctor,

@@ -254,6 +254,8 @@ def _forget(arguments: argparse.Namespace) -> int:
         print(f"{len(left)} runs below {arguments.runs} mention the person{': run them again or delete them' if left else ''}")
         for folder in left:
             print(f"  {folder}")
+        if any("closed" in folder.relative_to(arguments.runs).parts for folder in left):
+            print("a closed quarter keeps whom it paid, under the name of then: it is a record of pay and never changes")
     return 0
 
 

@@ -1,0 +1,94 @@
+"""The ledger of one quarter: its own lines, and the corrections of all quarters closed before."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+
+from .. import compensation, periods, privacy
+from ..errors import DataRefused
+from ..snapshot import Snapshot
+from ..snapshot.plans import plan_names
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A quarter as its statements need it. `lines`: entries and corrections, in order; `before`: the lines of the quarters
+    closed earlier, under the names people have now."""
+
+    snapshot: Snapshot
+    plans: Sequence[compensation.Plan]
+    lines: pd.DataFrame
+    before: pd.DataFrame
+    notes: Sequence[str] = ()
+
+    def totals(self, cause: str = "") -> dict[str, Decimal]:
+        """What all lines pay, or those of one cause, by currency."""
+        lines = self.lines[(self.lines["cause"] == cause) | (cause == "")]
+        return {str(name): sum(own.dropna(), start=Decimal(0)) for name, own in lines.groupby("currency")["pay"]}
+
+
+def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mapping[str, pd.DataFrame]) -> Ledger:
+    """The ledger of a quarter as known at the end of `as_of`; `closed`: the lines of each quarter closed before, by quarter.
+
+    The quarter right after the last closed one carries the corrections of all of them; one further on says that it does not.
+    Raises DataRefused where the source cannot tell who is paid, or no plan applies to anybody.
+    """
+    snapshot = Snapshot(data, quarter=quarter, as_of=as_of)
+    plans = _plans(snapshot)
+    if not plans:
+        raise DataRefused("no plan applies to a role of this source", f"data {data}", "correct applies_to or the roles")
+    own = _entries(snapshot, plans)
+    if not closed:
+        return Ledger(snapshot, plans, own, own.iloc[:0])
+    before = _called_now(pd.concat(closed.values(), ignore_index=True).astype(own.dtypes.to_dict()), snapshot)
+    if str(snapshot.quarter - 1) != max(closed):
+        note = f"{snapshot.quarter - 1} is not closed yet: corrections of earlier quarters stand in it, not here."
+        return Ledger(snapshot, plans, own, before, [note])
+    snapshots = [Snapshot(data, quarter=name, as_of=as_of) for name in sorted(closed)]
+    now = pd.concat([_entries(one, _plans(one)) for one in snapshots], ignore_index=True).astype(own.dtypes.to_dict())
+    corrections = compensation.corrections(before, now, quarter=quarter)
+    return Ledger(snapshot, plans, pd.concat([own, corrections], ignore_index=True).astype(own.dtypes.to_dict()), before)
+
+
+def _plans(snapshot: Snapshot) -> list[compensation.Plan]:
+    """The plans in force when the quarter began, of roles that somebody has."""
+    roles = set(snapshot.table("reps")["role"].dropna())
+    found = [_plan(snapshot, name) for name in plan_names(snapshot)]
+    return [plan for plan in found if plan is not None and plan.role in roles]
+
+
+def _plan(snapshot: Snapshot, name: str) -> compensation.Plan | None:
+    """A plan; None when it begins after the quarter. DataRefused when it begins within: there are no rates for the days
+    before."""
+    try:
+        return compensation.plan(snapshot, name=name)
+    except DataRefused as refused:
+        try:
+            compensation.plan(snapshot, name=name, on=periods.last_day(snapshot.quarter))
+        except DataRefused:
+            return None
+        raise refused
+
+
+def _entries(snapshot: Snapshot, plans: Sequence[compensation.Plan]) -> pd.DataFrame:
+    parts = [compensation.entries(snapshot, plan) for plan in plans]
+    return pd.concat(parts, ignore_index=True).astype(parts[0].dtypes.to_dict())
+
+
+def _called_now(lines: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:
+    """Closed lines under the names that the dataset has for people now: who was forgotten since is called by a random one."""
+    forgotten = snapshot.dataset.get("forgotten")
+    if not forgotten:
+        return lines
+    is_named = snapshot.dataset.get("people") == "named"
+    who = privacy.People(privacy.key(make=False), is_named, forgotten)
+    now = {
+        rep: forgotten.get(who.trace(who.pseudonym("reps", rep) if is_named else rep), rep) for rep in lines["rep_id"].unique()
+    }
+    return lines.assign(rep_id=lines["rep_id"].map(now))

@@ -1,0 +1,127 @@
+"""One statement per person, put together from a quarter's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pandas as pd
+
+from .. import compensation, money, periods
+from ..errors import DataRefused
+from ..snapshot import Snapshot
+from ..statements import Statement
+from .computing import Ledger
+
+NEXT = 10_000  # what the next so much pays, in the plan's currency
+DISPUTES = ["dispute_id", "line_id", "rep_id", "raised_date", "reason", "decision", "decided_date", "adjusting_line", "amount",
+            "currency"]  # fmt: skip
+_OWN = ["rep_id", "currency"]
+_PARTS = {
+    "pay": "Deals",
+    "true_up": "True-up to the year so far",
+    "spif": "Extra incentives",
+    "objective": "Objectives",
+    "released": "Paid out of what was held",
+    "clawback": "Taken back for cancelled deals",
+    "draw": "Topped up to the draw",
+    "recovery": "Draw paid back",
+    "adjustment": "Adjustments",
+    "correction": "Corrections of closed quarters",
+}
+
+
+def statements(ledger: Ledger, *, is_closed: bool) -> list[Statement]:
+    """The statement of everyone with a line, a quota or a debt, by rep_id, one for each currency that plans pay somebody; their
+    totals sum to the lines."""
+    positions = _of_plans(ledger, _positions)
+    debts = _of_plans(ledger, compensation.debts)
+    following = _of_plans(ledger, lambda snapshot, plan: compensation.next_pays(snapshot, plan, amount=NEXT))
+    held = compensation.outstanding(pd.concat([ledger.before, ledger.lines], ignore_index=True), ledger.plans)
+    disputed = _of_now(disputes(ledger), periods.first_day(ledger.snapshot.quarter))
+    deals = ledger.snapshot.opportunities.set_index("opportunity_id")["name"].dropna().to_dict()
+    names = ledger.snapshot.table("reps").dropna(subset=["name"]).set_index("rep_id")["name"].astype("str").to_dict()
+    lines, held = (frame.assign(name=frame["deal"].map(deals).fillna("")) for frame in (ledger.lines, held))
+    frames = {"lines": lines, "held": held, "draws": debts, "positions": positions, "next_pays": following}
+    apart = {name: dict(iter(frame.groupby(_OWN, sort=False))) for name, frame in frames.items()}
+    owners = sorted({owner for name in ("lines", "held", "draws", "positions") for owner in apart[name]})
+    found = []
+    for rep, currency in owners:
+        own = {name: apart[name].get((rep, currency), frames[name].iloc[:0]) for name in frames}
+        own["disputes"] = disputed[disputed["rep_id"] == rep]
+        found.append(_statement(ledger, rep, names.get(rep, ""), currency, is_closed, own))
+    return found
+
+
+def disputes(ledger: Ledger) -> pd.DataFrame:
+    """Every dispute known, and the line that settles it, one row per dispute and line of adjustment."""
+    snapshot = ledger.snapshot
+    known = snapshot.table("disputes")
+    settled = snapshot.table("adjustments").dropna(subset=["dispute_id"])[["dispute_id", "adjustment_id", "amount", "currency"]]
+    lines = pd.concat([ledger.before, ledger.lines])
+    adjusting = lines.loc[lines["cause"] == "adjustment"].drop_duplicates("deal").set_index("deal")["line_id"]
+    table = known.merge(settled.assign(adjusting_line=settled["adjustment_id"].map(adjusting)), on="dispute_id", how="left")
+    for name in ("reason", "decision", "adjusting_line", "currency"):
+        table[name] = table[name].astype("str").fillna("")
+    return table[DISPUTES].sort_values(["raised_date", "dispute_id", "adjusting_line"], ignore_index=True)
+
+
+def _of_plans(ledger: Ledger, question: Callable[..., pd.DataFrame]) -> pd.DataFrame:
+    """A frame per plan below each other, with the plan's title and currency."""
+    parts = [question(ledger.snapshot, plan).assign(plan=plan.title, currency=plan.currency) for plan in ledger.plans]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _positions(snapshot: Snapshot, plan: compensation.Plan) -> pd.DataFrame:
+    """Where everyone with a quota stands; nobody where nobody is in the role."""
+    try:
+        found = compensation.statements(snapshot, plan)[["rep_id", "credited", "quota", "attainment"]]
+    except DataRefused:  # what else could be missing the entries have asked for
+        return pd.DataFrame({"rep_id": pd.Series(dtype="str"), "credited": None, "quota": None, "attainment": None})
+    return found[found["quota"].notna()]
+
+
+def _of_now(found: pd.DataFrame, first: object) -> pd.DataFrame:
+    """Disputes that are open, or were decided in the quarter."""
+    return found[found["decided_date"].isna() | (found["decided_date"] >= pd.Timestamp(str(first)))]
+
+
+def _statement(ledger: Ledger, rep: str, name: str, currency: str, is_closed: bool, own: dict[str, pd.DataFrame]) -> Statement:
+    snapshot, lines = ledger.snapshot, own["lines"]
+    unknown = int((lines["pay"].isna() & (lines["cause"] != "correction")).sum())
+    missing = [f"{unknown} line{'s' if unknown > 1 else ''} pay nothing yet: there is no quota."] if unknown else []
+    causes = [*_PARTS, *sorted({*lines["cause"]} - {*_PARTS})]
+    parts = [(_PARTS.get(cause, cause), _sum(lines.loc[lines["cause"] == cause, "pay"])) for cause in causes]
+    draws, latest = own["draws"], own["draws"].drop_duplicates("plan", keep="last")
+    happened = (draws[["topped_up", "recovered", "debt"]] != 0).any(axis=1)
+    of_quarter = draws[draws["period"].isin(_periods(snapshot.quarter)) & happened]
+    return Statement(
+        rep_id=rep,
+        name=name,
+        company=str(snapshot.dataset["name"]),
+        quarter=str(snapshot.quarter),
+        as_of=snapshot.as_of.isoformat(),
+        currency=currency,
+        is_closed=is_closed,
+        total=_sum(lines["pay"]),
+        later=_sum(own["held"]["left"]),
+        owed=_sum(latest["debt"]),
+        withheld=_sum(lines["withheld"]),
+        parts=pd.DataFrame([part for part in parts if part[1]], columns=["what", "amount"]),
+        lines=lines,
+        held=own["held"],
+        draws=of_quarter if len(of_quarter) else latest[latest["debt"] != 0],
+        positions=own["positions"],
+        next_pays=own["next_pays"],
+        disputes=own["disputes"],
+        notes=[*ledger.notes, *missing],
+    )
+
+
+def _periods(quarter: pd.Period) -> list[str]:
+    """What the draw's periods of a quarter are called: the quarter, its months."""
+    return [str(quarter), *(f"{month}" for month in pd.period_range(quarter.start_time, quarter.end_time, freq="M"))]
+
+
+def _sum(amounts: pd.Series) -> Decimal:
+    return Decimal(int(money.to_cents(amounts).sum())).scaleb(-2)

@@ -1,0 +1,11 @@
+"""One person's statement of pay, as a page for the phone (`page`) and on paper (`paper`).
+
+Both show the same sections (`words`), which state what they are given and compute nothing. The same statement gives the same
+bytes, whatever the time zone, the locale or the hash seed.
+"""
+
+from .page import html
+from .paper import pdf
+from .words import Statement
+
+__all__ = ["Statement", "html", "pdf"]
