@@ -345,7 +345,7 @@ def test_the_playbook_counts_every_table_with_groups() -> None:
         "forecast": {"accuracy", "backtest", "horizons"},
         "bottlenecks": set(),
         "diagnosis": {"data"},
-        "compensation": {"plan"},
+        "compensation": {"plan", "terms", "examples", "curve"},
     }
 
 

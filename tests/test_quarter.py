@@ -117,6 +117,13 @@ def test_what_happens_after_the_day_changes_no_output_byte(sample_copy, sample_r
     alter("subscriptions", lambda f: f.assign(end_date=f["end_date"].where(~later(f["end_date"]).fillna(False))))
     alter("reps", lambda f: f.assign(end_date=f["end_date"].where(~later(f["end_date"]).fillna(False))))
     alter("credits", lambda f: f[f["opportunity_id"].isin(won_by_then)])
+    alter("contracts", lambda f: f[f["opportunity_id"].isin(won_by_then)])
+    alter("contracts", lambda f: f.assign(cancelled_date=f["cancelled_date"].where(~later(f["cancelled_date"]).fillna(False))))
+    alter("invoices", lambda f: f[~later(f["invoiced_date"])])
+    alter("objectives", lambda f: f.assign(achieved=f["achieved"].where(~later(f["decided_date"]).fillna(False), 0.25)))
+    alter("disputes", lambda f: f[~later(f["raised_date"])])
+    alter("spend", lambda f: f[~later(f["month"])])
+    alter("adjustments", lambda f: f[~later(f["decided_date"])])
 
     ended = revops("run", "2026Q1", "--data", sample_copy, "--out", tmp_path, "--as-of", "2026-03-31")
     assert ended.returncode == 0, ended.stderr

@@ -311,6 +311,10 @@ def test_the_list_of_reports_says_when_a_run_last_succeeded_and_that_the_last_on
     assert "did not succeed: 2026-11-23 06:10 UTC (2026Q3 as of 2026-09-30), exit code 4." in text
 
 
+def test_a_page_includes_what_the_newest_quarter_showed(built: Path) -> None:
+    assert "As of 2026-09-30, from the report of 2026Q3." in page(built / "compensation.html").text
+
+
 def test_data_dictionary_is_generated(built: Path) -> None:
     assert "opportunity_history" in page(built / "reference/data-dictionary.html").text
 

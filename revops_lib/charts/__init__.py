@@ -7,11 +7,11 @@ numbers. A `Reason` instead of a frame gives a picture of that sentence.
 from .drawing import Picture
 from .drivers import drilldown, drivers, timeline
 from .forecasts import backtest, calibration, fan, outlook, waterfall
-from .pay import attainment, bookings, curve
+from .pay import attainment, bookings, causes, costs, curve
 from .processes import process_map
 from .records import coverage, findings, freshness, stakes
 from .stages import cohorts, comparison, funnel, ranking, survival, times
 
-__all__ = ["Picture", "attainment", "backtest", "bookings", "calibration", "cohorts", "comparison", "coverage", "curve",
-           "drilldown", "drivers", "fan", "findings", "freshness", "funnel", "outlook", "process_map", "ranking", "stakes",
-           "survival", "timeline", "times", "waterfall"]  # fmt: skip
+__all__ = ["Picture", "attainment", "backtest", "bookings", "calibration", "causes", "cohorts", "comparison", "costs",
+           "coverage", "curve", "drilldown", "drivers", "fan", "findings", "freshness", "funnel", "outlook", "process_map",
+           "ranking", "stakes", "survival", "timeline", "times", "waterfall"]  # fmt: skip

@@ -12,7 +12,7 @@ from .detail import course, deals, groups
 from .hierarchy import reconcile, summing
 from .ledger import ledger_accuracy, scored
 from .movement import movement
-from .outlook import horizons, outlook, reach, shares
+from .outlook import horizons, outlook, reach, shares, totals
 from .points import target_quarter
 from .pushes import push_counts, pushes
 from .scores import accuracy, added, against_baselines, backtest, brier, by_week, reliability, same_point, submission_bias
@@ -23,4 +23,5 @@ __all__ = [
     "coverage_headline", "deals", "groups", "headline", "horizons", "ledger_accuracy", "metrics", "movement", "notes",
     "outlook", "project", "push_counts", "pushes", "reach", "reached", "recommendations", "reconcile", "reliability",
     "same_point", "scored", "series", "series_outlook", "shares", "submission_bias", "summing", "target_quarter",
+    "totals",
 ]  # fmt: skip

@@ -57,6 +57,13 @@ def outlook(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1, win_rate: 
     return table[["quarter", "part", "low", "value", "high", "level", "n", "unit"]]
 
 
+def totals(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> np.ndarray:
+    """Bookings of the target quarter on every simulated path, one number each: their middle is the forecast, and the middle
+    `level` of them its interval, widened or narrowed as past misses demand. For what hangs on bookings, such as pay."""
+    look, _ = now(snapshot, level, seed, WhatIf())
+    return np.maximum(look.value + look.stretch * (look.totals - look.value), look.won_to_date)
+
+
 def horizons(snapshot: Snapshot, *, level: float = 0.8, seed: int = 1) -> pd.DataFrame:
     """The running quarter, the next one and the fiscal year, one row each: horizon, low, value, high, level, coverage, n, unit.
 

@@ -35,7 +35,8 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     DataRefused for a run's report.
     """
     config = sources.read_yaml(playbook / "_config.yml")
-    allowed = _for_audience(allowlist.read(playbook / "reports.yml"), audience)
+    listed = allowlist.read(playbook / "reports.yml")
+    allowed = _for_audience(listed, audience)
     pictures = []
     for source in sorted(path for path in playbook.rglob("*") if path.suffix in {".md", ".css", *PICTURES} and path.is_file()):
         path = source.relative_to(playbook)
@@ -56,6 +57,8 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     _refuse_mixed(published, runs)
     latest = reports.headlines(published[0], f"reports/{quarters[0]}/") if published else reports.NO_RUN
     _write(book / "reports/_latest.md", latest)
+    for stem, entry in listed.items():  # for pages that include what the last quarter showed
+        _write(book / f"reports/_{stem}.md", reports.excerpt(published, stem, entry, runs))
     _write(book / "reports/index.md", reports.overview(published, runs / "heartbeat.json"))
     _write(book / "reference/data-dictionary.md", _DICTIONARY + tables.dictionary())
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))

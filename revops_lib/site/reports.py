@@ -85,6 +85,17 @@ def headlines(report: dict[str, Any], folder: str = "") -> str:
     return "\n\n".join([start, "\n".join(lines) or "No analysis of this run is published.", *missing]) + "\n"
 
 
+def excerpt(reports: list[dict[str, Any]], stem: str, entry: dict[str, Any], runs: Path) -> str:
+    """Pictures and tables of a topic as the newest quarter that has it showed them, for a page at the top of the book."""
+    for report in reports:
+        folder = f"reports/{report['quarter']}/"
+        for topic in (topic for topic in report["reports"] if topic["stem"] == stem):
+            said = f"As of {plain(report['as_of'])}, from [the report of {report['quarter']}]({folder}{stem}.md)."
+            figures = _figures(topic, entry, runs / report["quarter"] / "public")
+            return "\n\n".join([said, *_shown(topic, entry, figures, folder)]) + "\n"
+    return NO_RUN
+
+
 def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list[dict[str, Any]]:
     """The pictures that may appear and are there, in the order of the list."""
     names = [f"{topic['stem']}.{name}{suffix}" for name in entry["figures"] for suffix in (".png", ".svg")]
@@ -98,12 +109,7 @@ def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], 
     parts += [f"*{plain(topic['question'])}*"]
     parts += [f":::{{admonition}} Answer\n:class: tip\n{plain(topic['headline'], SENTENCE)}\n:::"]
     parts += ["\n".join(f"- {plain(note, SENTENCE)}" for note in topic["notes"])]
-    for figure in figures:
-        parts += [f"![{bare(figure['alt'])}]({figure['file']})", plain(figure["caption"], SENTENCE)]
-    published = {table["name"]: table for table in topic["tables"]}
-    for name in (name for name in entry["tables"] if name in published):
-        table = published[name]
-        parts += [f"## {_heading(name)}", plain(table["caption"], SENTENCE), _table(table["columns"], table["rows"])]
+    parts += _shown(topic, entry, figures)
     if entry["recommendations"] and topic["recommendations"]:
         keys = [
             "finding",
@@ -115,6 +121,18 @@ def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], 
         parts += ["## What to do", _table([_heading(key) for key in keys], rows)]
     parts += [f"How it is computed: [the method](../../methods/{topic['stem']}.md)." if method else "", _stamp(report)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _shown(topic: dict[str, Any], entry: dict[str, Any], figures: list[Any], folder: str = "") -> list[str]:
+    """Pictures and tables of a topic, in the order of the list; `folder` is the way from the page to the pictures."""
+    parts = []
+    for figure in figures:
+        parts += [f"![{bare(figure['alt'])}]({folder}{figure['file']})", plain(figure["caption"], SENTENCE)]
+    published = {table["name"]: table for table in topic["tables"]}
+    for name in (name for name in entry["tables"] if name in published):
+        table = published[name]
+        parts += [f"## {_heading(name)}", plain(table["caption"], SENTENCE), _table(table["columns"], table["rows"])]
+    return parts
 
 
 def _heading(name: str) -> str:
