@@ -1,0 +1,138 @@
+"""The rules of `data/plans/alerts.yml`, read strictly: when a KPI calls, whom, and to do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ..errors import UsageError, nearest
+from ..snapshot import Snapshot
+from .definitions import definitions
+
+PLAN = "alerts"
+TOP = ("alerts", "decided_by", "source", "level", "least_cases", "rules")
+KEYS = ("id", "kpi", "by", "when", "bound", "severity", "owner", "action")
+WHEN = ("below", "above", "moved")
+SEVERITIES = ("high", "medium", "low")  # in the order in which they are told
+PERSONS = ("owner_id", "manager_id", "rep_id")  # columns whose groups are one person
+NONE, TARGET = "none", "target"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`by`: None for the company; `bound`: None where the KPI's own past or its target is the measure."""
+
+    id: str
+    kpi: str
+    by: str | None
+    when: str
+    bound: float | None
+    severity: str
+    owner: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`level`: of all moved rules together; `least_cases`: a group with fewer is not judged."""
+
+    level: float
+    least_cases: int
+    rules: tuple[Rule, ...]
+
+
+def read(snapshot: Snapshot) -> Rules:
+    """The rules in force when the snapshot's quarter began. UsageError naming the line for a key, KPI, word or number that does
+    not exist, a key left out, a column that names one person, an id given twice, or two rules that ask the same."""
+    file = _File(snapshot.plan(PLAN), snapshot.plan_lines(PLAN))
+    file.check_keys((), TOP)
+    level, least = file.number(("level",)), file.number(("least_cases",))
+    if not 0 < level < 1:
+        raise file.wrong(("level",), f"the level is {float(level):g}", 'write a number between 0 and 1, like "0.9"')
+    if least < 1 or least.denominator != 1:
+        raise file.wrong(("least_cases",), f"the least number of cases is {float(least):g}", 'write one like "20"')
+    entries = file.values["rules"]
+    if not isinstance(entries, list):
+        raise file.wrong(("rules",), "no list of rules", "write `- id: …` below `rules:`")
+    known, found = [*definitions(snapshot)], []
+    for place in range(len(entries)):
+        found.append(_rule(file, ("rules", place), known))
+        for other in found[:-1]:
+            if other.id == found[-1].id:
+                raise file.wrong(("rules", place), f"two rules are called {other.id!r}", "give each its own id")
+            if (other.kpi, other.by, other.when) == (found[-1].kpi, found[-1].by, found[-1].when):
+                raise file.wrong(("rules", place), f"{found[-1].id} asks what {other.id} asks", "keep one of them")
+    return Rules(float(level), int(least), tuple(found))
+
+
+class _File:
+    """The values of the plan and the lines they stand on."""
+
+    def __init__(self, values: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
+        self.values, self._lines = values, lines
+
+    def at(self, where: tuple[str | int, ...]) -> Any:
+        found: Any = self.values
+        for key in where:
+            found = found[key]
+        return found
+
+    def wrong(self, where: tuple[str | int, ...], what: str, do: str) -> UsageError:
+        while where and where not in self._lines:
+            where = where[:-1]
+        return UsageError(what, f"plan {PLAN}, line {self._lines.get(where, 1)}", do)
+
+    def check_keys(self, where: tuple[str | int, ...], keys: tuple[str, ...]) -> None:
+        found = self.at(where)
+        if not isinstance(found, dict):
+            raise self.wrong(where, f"{found!r} is no rule", "write its keys")
+        for key in found:
+            if key not in keys:
+                raise self.wrong((*where, key), f"unknown key {key!r}", nearest(str(key), keys))
+        for key in keys:
+            if key not in found:
+                raise self.wrong(where, f"key {key!r} is missing", f"every key is stated: {', '.join(keys)}")
+
+    def word(self, where: tuple[str | int, ...], known: tuple[str, ...] | list[str], what: str) -> str:
+        found = self.at(where)
+        if found not in known:
+            raise self.wrong(where, f"unknown {what} {found!r}", nearest(str(found), known))
+        return str(found)
+
+    def text(self, where: tuple[str | int, ...]) -> str:
+        found = self.at(where)
+        if not isinstance(found, str) or not found.strip():
+            raise self.wrong(where, f"{where[-1]} is {found!r}", "write a text")
+        return found.strip()
+
+    def number(self, where: tuple[str | int, ...]) -> Fraction:
+        found = self.at(where)
+        if not isinstance(found, str):
+            raise self.wrong(where, f"{found!r} is a bare number", f'quote it: "{found}"')
+        try:
+            return Fraction(found)
+        except (ValueError, ZeroDivisionError):
+            raise self.wrong(where, f"{found!r} is not a number", 'write it like "0.3"') from None
+
+
+def _rule(file: _File, at: tuple[str | int, ...], known: list[str]) -> Rule:
+    file.check_keys(at, KEYS)
+    by, when = file.text((*at, "by")), file.word((*at, "when"), WHEN, "condition")
+    if by in PERSONS:
+        raise file.wrong((*at, "by"), f"the groups of {by} are single persons", "name a larger group, or none")
+    return Rule(
+        file.text((*at, "id")), file.word((*at, "kpi"), known, "KPI"), None if by == NONE else by, when,
+        _bound(file, at, by, when), file.word((*at, "severity"), SEVERITIES, "severity"), file.text((*at, "owner")),
+        file.text((*at, "action")),
+    )  # fmt: skip
+
+
+def _bound(file: _File, at: tuple[str | int, ...], by: str, when: str) -> float | None:
+    told = file.at((*at, "bound"))
+    if (told == NONE) != (when == "moved"):
+        do = "write `bound: none`: it is measured by its own past" if when == "moved" else "write a number, or target"
+        raise file.wrong((*at, "bound"), f"the bound is {told!r} and the condition {when}", do)
+    if told == TARGET and by != NONE:
+        raise file.wrong((*at, "bound"), f"targets are the company's, and the rule is by {by}", "write a number as bound")
+    return None if told in (NONE, TARGET) else float(file.number((*at, "bound")))

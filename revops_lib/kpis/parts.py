@@ -1,0 +1,94 @@
+"""Which KPI is made of which, `data/kpi_trees.yml`, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ..errors import UsageError, nearest
+from ..snapshot import Snapshot
+from .definitions import ASSUMED, Definition
+
+FILE = "data/kpi_trees.yml"
+OPENING, REST = "opening", "rest"
+KINDS = ("product", "sum")
+EXACT = ("total", "ratio", "yearly")  # formulas of sums that fractions compute exactly
+Lines = Mapping[tuple[str | int, ...], int]
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a KPI is made: of its parts → their sign, and in a product the number it is multiplied by."""
+
+    kind: str
+    parts: dict[str, int]
+    times: Fraction = Fraction(1)
+
+
+def trees(snapshot: Snapshot, known: Mapping[str, Definition]) -> dict[str, Made]:
+    """What each KPI is made of, of the `known` ones. UsageError naming the line for a key, kind or id that does not exist, a
+    part whose formula is no sum and no ratio of sums, and a KPI that is a part of itself, however far below."""
+    values, lines = snapshot.dictionary("kpi_trees")
+    entries = values.get("trees")
+    if not isinstance(entries, dict) or not entries:
+        raise UsageError("no trees", f"{FILE}, line 1", "write `trees:` and what each KPI is made of below it")
+    found = {id: _made(id, entry, lines, {*entries}, known) for id, entry in entries.items()}
+    for id in found:
+        _refuse_circle([id], found, lines)
+    return found
+
+
+def _made(id: str, entry: Any, lines: Lines, made: set[str], known: Mapping[str, Definition]) -> Made:
+    if not isinstance(entry, dict) or not isinstance(entry.get("of"), list) or not entry["of"]:
+        raise _wrong(lines, (id,), f"what {id} is made of is missing", "write {is: product, of: [ids]}")
+    for key in entry:
+        if key not in ("is", "of", "minus"):
+            raise _wrong(lines, (id, key), f"unknown key {key!r}", nearest(str(key), ("is", "of", "minus")))
+    kind = entry.get("is")
+    if kind not in KINDS:
+        raise _wrong(lines, (id, "is"), f"{id} is {kind!r}", nearest(str(kind), KINDS))
+    parts, times = {}, Fraction(1)
+    for key, sign in (("of", 1), ("minus", -1)):
+        for place, part in enumerate(entry.get(key, [])):
+            if kind == "product" and key == "of" and isinstance(part, int):
+                times *= part
+                continue
+            _require_part(part, kind, lines, (id, key, place), made, known)
+            if part in parts or (kind == "product" and sign < 0):
+                raise _wrong(lines, (id, key, place), f"{part} cannot be taken here", "name each part once, in `of`")
+            parts[part] = sign
+    return Made(kind, parts, times)
+
+
+def _require_part(
+    part: Any, kind: str, lines: Lines, at: tuple[str | int, ...], made: set[str], known: Mapping[str, Definition]
+) -> None:
+    if part == OPENING and kind == "sum":
+        return
+    if part not in known and part not in made:
+        raise _wrong(lines, at, f"unknown KPI {part!r}", nearest(str(part), [*known, *made]))
+    if part in known and not is_exact(known[part]):
+        raise _wrong(lines, at, f"{part} is neither a sum nor a ratio of sums", "name a KPI that is")
+
+
+def is_exact(definition: Definition) -> bool:
+    refs = [ref for own in definition.inputs.values() for ref in own]
+    return definition.code in EXACT and all(population != ASSUMED for population, _ in refs)
+
+
+def _refuse_circle(way: list[str], made: Mapping[str, Made], lines: Lines) -> None:
+    for part in made[way[-1]].parts:
+        if part in way:
+            circle = " → ".join([*way[way.index(part) :], part])
+            raise _wrong(lines, (way[-1],), f"{part} is a part of itself: {circle}", "take one of the steps out")
+        if part in made:
+            _refuse_circle([*way, part], made, lines)
+
+
+def _wrong(lines: Lines, at: tuple[str | int, ...], what: str, do: str) -> UsageError:
+    at = ("trees", *at)
+    while at and at not in lines:
+        at = at[:-1]
+    return UsageError(what, f"{FILE}, line {lines.get(at, 1)}", do)
