@@ -25,15 +25,19 @@ from .sources.formulas import harmless
 
 _WRITTEN = ".revops-export"  # in a folder of CSV files: the names of those an export wrote
 MAX_ROWS, MAX_TEXT, MAX_TITLE = 1_048_576, 32_767, 31  # of a sheet, a cell, the name of a sheet
+_NUMBER_WIDTH, _TEXT_WIDTH = 10, 60  # characters that a column of numbers takes, and where texts are wrapped
+_HEAD = "heading"
 _UNHOLDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Column by column what a table holds: None, bool, int, float, Decimal, date, datetime (UTC, without offset) or str."""
+    """Column by column what a table holds: None, bool, int, float, Decimal, date, datetime (UTC, without offset) or str.
+    `formats`: the number format of every cell of the columns, where they have one."""
 
     header: list[str]
     columns: list[list[Any]]
+    formats: list[list[str]] | None = None
 
 
 def export(run: Path, to: Path, *, public: bool = False) -> list[str]:
@@ -54,6 +58,28 @@ def export(run: Path, to: Path, *, public: bool = False) -> list[str]:
         raise UsageError(f"{to.name} is neither a workbook nor a folder", str(to), "name FILE.xlsx, or a folder for CSV files")
     _write_folder(tables, to.resolve())
     return []
+
+
+def workbook(
+    frames: Mapping[str, pd.DataFrame],
+    to: Path,
+    *,
+    headings: Mapping[str, list[str]],
+    formats: Mapping[str, dict[str, list[str]]],
+) -> list[str]:
+    """Write frames as a workbook for people, one sheet each under the frame's name: columns wide enough to be read, long texts
+    wrapped. `headings`: of each frame's columns; `formats`: a number format per cell, by frame and column. Numbers stay
+    numbers, texts are never computed. Returns and raises as `export`."""
+    tables = {}
+    for name, frame in frames.items():
+        columns = [_plain(pyarrow.Array.from_pandas(_told(frame[column])).to_pylist()) for column in frame]
+        tables[name] = Table(headings[name], columns, [formats[name][column] for column in frame])
+    return _write_workbook(tables, to)
+
+
+def _told(column: pd.Series) -> pd.Series:
+    """Quarters and months as their names."""
+    return column.astype("str") if isinstance(column.dtype, pd.PeriodDtype) else column
 
 
 def _results(run: Path) -> Iterator[tuple[str, Table]]:
@@ -165,8 +191,12 @@ def _write_workbook(tables: Mapping[str, Table], to: Path) -> list[str]:
             said.append(f"sheet {title}: in some texts control characters were replaced, or what no cell holds was cut off")
         sheet = book.create_sheet(title)
         sheet.freeze_panes = "A2"
-        for row in (_safe(held[0]), *zip(*map(_safe, held[1:]), strict=True)):
-            sheet.append([_cell(sheet, value) for value in row])
+        if table.formats:
+            _lay_out(sheet, held)
+        formats = [[_HEAD, *own] for own in table.formats] if table.formats else []
+        for number, row in enumerate((_safe(held[0]), *zip(*map(_safe, held[1:]), strict=True))):
+            own = [column[number] for column in formats] or [""] * len(row)
+            sheet.append([_cell(sheet, value, form) for value, form in zip(row, own, strict=True)])
     with disk.replacing(to) as new:
         book.save(new)
     return said
@@ -189,10 +219,32 @@ def _held(value: Any) -> Any:
     return text.encode("utf-16-le")[: 2 * (MAX_TEXT - 1)].decode("utf-16-le", errors="ignore")
 
 
-def _cell(sheet: Any, value: Any) -> Any:
+def _lay_out(sheet: Any, columns: list[list[Any]]) -> None:
+    """Columns as wide as their heading and numbers need, long texts wrapped at a width that can be read."""
+    for number, heading in enumerate(columns[0]):
+        texts = [value for value in columns[number + 1] if isinstance(value, str)]
+        need = max([len(heading), _NUMBER_WIDTH, *map(len, texts)]) + 2
+        sheet.column_dimensions[_letter(number)].width = min(need, _TEXT_WIDTH)
+
+
+def _letter(number: int) -> str:
+    from openpyxl.utils import get_column_letter
+
+    return str(get_column_letter(number + 1))
+
+
+def _cell(sheet: Any, value: Any, form: str) -> Any:
+    """A cell; `form`: its number format, `_HEAD` for a heading, or empty for none."""
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment, Font
 
     cell = WriteOnlyCell(sheet, value=value)
+    if form == _HEAD:
+        cell.font, cell.alignment = Font(bold=True), Alignment(wrap_text=True, vertical="top")
+    elif isinstance(value, str) and form:
+        cell.alignment = Alignment(wrap_text=len(value) > _TEXT_WIDTH, vertical="top")
+    elif form:
+        cell.number_format, cell.alignment = form, Alignment(vertical="top")
     if isinstance(value, str):
         cell.data_type = "s"  # openpyxl would take `=…` for a formula and `#N/A` for an error
     return cell
