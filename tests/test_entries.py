@@ -626,6 +626,17 @@ def at_random(firm, seed: int, plan: dict, shuffled: bool = False) -> Path:
 @FEW
 @given(seed=st.integers(0, 10**6))
 def test_whatever_happens_lines_sum_and_a_draw_and_clawbacks_keep_their_laws(firm, seed):
+    keeps_the_laws(firm, seed)
+
+
+@pytest.mark.truth
+def test_the_laws_hold_in_many_companies(firm):
+    for seed in range(3001, 3061):
+        print("seed", seed)
+        keeps_the_laws(firm, seed)
+
+
+def keeps_the_laws(firm, seed: int) -> None:
     rule = {**RULE, "share": "0.7"}
     plan = plan_of(component(payable=PARTS, clawback=rule), spif(clawback=rule), draw=draw(period="quarter"))
     folder = at_random(firm, seed, plan)
