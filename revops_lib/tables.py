@@ -10,6 +10,7 @@ kept as written, `_at` an instant in UTC, `_date` a local day, `n_` a count, `is
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -68,6 +69,7 @@ PERSONAL = {
     "value": "pseudonym where it names a person",
 }
 PRIVATE = ("quarantine.parquet", "quarantine.csv")  # hold rows as the source wrote them
+OWN = ("plans", "kpis.yml", "kpi_trees.yml")  # what a company keeps beside its tables and no export brings
 STATUSES = ("open", "won", "lost")
 CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
 
@@ -453,9 +455,9 @@ def write(
 ) -> None:
     """Lay a dataset on disk: `<table>.parquet`, `dataset.json` and further files (text or bytes by name), all or none.
 
-    An earlier dataset in the directory is replaced as a whole; a directory that holds anything else is refused. The same
-    frames give the same bytes. Whatever fails on the way, and whenever, the old dataset is there whole (`disk.recover`).
-    Only its owner reads what is `PRIVATE`, and a dataset that says `people: named`.
+    An earlier dataset in the directory is replaced as a whole, but what the company keeps beside it (`OWN`) stays; a directory
+    that holds anything else is refused. The same frames give the same bytes. Whatever fails on the way, and whenever, the old
+    dataset is there whole (`disk.recover`). Only its owner reads what is `PRIVATE`, and a dataset that says `people: named`.
     """
     directory = directory.resolve()
     disk.recover(directory)
@@ -470,6 +472,11 @@ def write(
             for file, content in {"dataset.json": text, **(files or {})}.items():
                 (new / file).parent.mkdir(exist_ok=True)
                 (new / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+            for kept in (directory / name for name in OWN):
+                if kept.is_dir():
+                    shutil.copytree(kept, new / kept.name, symlinks=True)
+                elif kept.exists():
+                    shutil.copy2(kept, new)
             for path in (new / name for name in PRIVATE):
                 if path.exists():
                     path.chmod(0o600)

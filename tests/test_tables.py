@@ -41,6 +41,20 @@ def test_own_columns_pass_through_as_text():
     tables.check("opportunities", frame)
 
 
+def test_a_new_import_keeps_the_companys_own_plans_and_dictionary(tmp_path):
+    """Else pay would silently follow the plans of the sample company."""
+    to = tmp_path / "data"
+    tables.write(to, {"opportunities": deals()}, {"name": "x"})
+    (to / "plans" / "scenarios").mkdir(parents=True)
+    for own in ("plans/ours.yml", "plans/scenarios/more.yml", "kpis.yml"):
+        (to / own).write_text(own, encoding="utf-8")
+    tables.write(to, {"stages": tables.empty("stages")}, {"name": "y"})
+    assert [(to / own).read_text(encoding="utf-8") for own in ("plans/ours.yml", "plans/scenarios/more.yml", "kpis.yml")] == [
+        "plans/ours.yml", "plans/scenarios/more.yml", "kpis.yml",
+    ]  # fmt: skip
+    assert not (to / "opportunities.parquet").exists()
+
+
 def test_a_dataset_is_replaced_as_a_whole_and_equal_frames_give_equal_bytes(tmp_path):
     to = tmp_path / "data"
     tables.write(to, {"opportunities": deals()}, {"name": "x"}, {"note.md": "é"})
