@@ -11,10 +11,11 @@ statistics   intervals and survival with open cases
 sources      reads exports of any format through a mapping; the only module that reads source files; fetches and drafts, too
 sample       invents a company whose truth is known
 snapshot     what was known at the end of a day; analyses accept nothing else
-quality · forecast · bottlenecks · diagnosis · compensation   one question each: Snapshot -> result frames
+quality · forecast · bottlenecks · diagnosis · compensation · kpis   one question each: Snapshot -> result frames
 charts       frame -> picture                           report      sentences, tables, results files
 runs         a quarter's notebooks in parallel          site        the book from what a run may publish
 spreadsheets what a run found, as a workbook            doctor      is this machine ready
+boards       the board pack on paper                    alerting · portfolio   alerts and advice of a run
 cli          `revops` and its verbs
 """
 

@@ -26,10 +26,14 @@ SHARES = {
     "share", "coverage", "wape", "bias", "attainment", "before", "after", "ratio", "marginal", "won_low", "won_high",
     "coverage_low", "coverage_high", "threshold", "care", "stop", "chance", "next_chance", "predicted", "observed",
     "weight", "skill", "pinball", "added", "against_best", "detectable", "straight_low", "straight_high", "week 1",
-    "week 4", "week 8", "week 12", "all weeks",
+    "week 4", "week 8", "week 12", "all weeks", "win_rate",
+    "win_rate_low", "win_rate_high", "quota_attainment", "share_of_change",
 }  # fmt: skip
 PERCENT = ("share", "ratio")  # units shown in percent
-MEASURES = ("value", "low", "high", "one", "other", "difference")  # columns that have the row's unit
+# Columns that have the row's unit.
+MEASURES = ("value", "low", "high", "one", "other", "difference", "best", "others", "previous", "year_ago", "change_year",
+            "target", "bound", "usual", "usual_low", "usual_high")  # fmt: skip
+BLANK = {"status": "no verdict", "behind": "–"}  # what an empty text reads
 LABELS = {
     "n": "n",
     "wape": "WAPE",
@@ -94,6 +98,8 @@ def table(frame: pd.DataFrame | Reason, *, rows: int = 20) -> pd.DataFrame | Rea
         return Reason("None.")
     shown = frame.head(rows)
     units = shown["unit"] if "unit" in shown else pd.Series("", index=shown.index)
+    if "kpi" in shown:  # where a ratio is a number of times, like coverage
+        units = units.where(units != "ratio", "times")
     text = {
         _label(column): [_display(column, value, unit) for value, unit in zip(shown[column], units, strict=True)]
         for column in shown
@@ -211,7 +217,7 @@ def _display(column: str, value: Any, unit: str) -> str:
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
         return UNKNOWN
     if isinstance(value, str | pd.Period):
-        return str(value)
+        return str(value) or BLANK.get(column, "")
     if isinstance(value, pd.Timestamp):
         return value.date().isoformat()
     if str(value) in ("True", "False"):

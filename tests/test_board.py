@@ -122,7 +122,9 @@ def test_teams_add_up_and_carry_their_kpis(snapshot):
     assert rows["n_people"].ge(5).all() and rows["n"].sum() == kpi(snapshot, "win_rate")["n"].iloc[0]
     assert rows["bookings"].sum() == pytest.approx(kpi(snapshot, "bookings")["value"].iloc[0])
     by_team = kpi(snapshot, "win_rate", by="team").set_index("member")
-    assert rows["win_rate"].to_dict() == by_team["value"].to_dict() and rows["low"].to_dict() == by_team["low"].to_dict()
+    assert (
+        rows["win_rate"].to_dict() == by_team["value"].to_dict() and rows["win_rate_low"].to_dict() == by_team["low"].to_dict()
+    )
 
 
 @pytest.mark.parametrize(

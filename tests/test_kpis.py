@@ -258,3 +258,11 @@ def _with_dictionary(folder, change):
 def test_an_unknown_kpi_is_told_with_the_nearest(snapshot):
     with pytest.raises(UsageError, match="win_rate"):
         kpis.kpi(snapshot, "winrate")
+
+
+def test_the_glossary_has_every_kpi_with_the_numbers_of_its_example(snapshot):
+    page, told = kpis.glossary(), kpis.examples(snapshot)
+    assert page.count("\n## ") == len(told) and all(f"id: `{id}`;" in page for id in told["id"])
+    for entry, row in zip(page.split("\n## ")[1:], told.itertuples(), strict=True):
+        given = entry.split(" gives ")[1].split(" ")[0].replace(",", "")
+        assert float(given) == pytest.approx(float(row.expected)) and row.holds

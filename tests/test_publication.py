@@ -345,6 +345,7 @@ def test_the_playbook_counts_every_table_with_groups() -> None:
         "forecast": {"accuracy", "backtest", "horizons"},
         "bottlenecks": set(),
         "diagnosis": {"data"},
+        "kpis": set(),
         "compensation": {"plan", "terms", "examples", "curve"},
     }
 

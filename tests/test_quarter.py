@@ -11,7 +11,7 @@ import pytest
 from companies import recent
 
 ROOT = Path(__file__).resolve().parent.parent
-STEMS = ["bottlenecks", "compensation", "diagnosis", "forecast", "quality"]
+STEMS = ["bottlenecks", "compensation", "diagnosis", "forecast", "kpis", "quality"]
 INTERFACE = ["quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level"]
 
 

@@ -122,6 +122,6 @@ def test_a_notebooks_imports_leave_out_what_it_does_not_need():
     import sys
 
     heavy = ("seaborn", "matplotlib", "statsmodels", "scipy", "papermill", "pandera", "nbformat")
-    rooms = "charts, forecast, quality, bottlenecks, diagnosis, compensation, report, snapshot"
+    rooms = "charts, forecast, quality, bottlenecks, diagnosis, compensation, kpis, report, snapshot"
     code = f"import sys; from revops_lib import {rooms}; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -484,7 +484,7 @@ _FEW = [("America/New_York", "C", "1"), ("Pacific/Kiritimati", "C.UTF-8", "3")]
     ("stems", "worlds"),
     [
         ("compensation", _FEW),
-        pytest.param("bottlenecks,compensation,diagnosis,forecast,quality", list(itertools.product(_ZONES, _LOCALES, _SEEDS)), marks=pytest.mark.truth),
+        pytest.param("bottlenecks,compensation,diagnosis,forecast,kpis,quality", list(itertools.product(_ZONES, _LOCALES, _SEEDS)), marks=pytest.mark.truth),
     ],
     ids=["one notebook, 2 worlds", "all notebooks, 16 worlds"],
 )  # fmt: skip
@@ -508,7 +508,7 @@ def test_nothing_leaks_from_one_notebook_into_the_next(tmp_path: Path):
 import os, random, sys
 print("seaborn" in sys.modules, "sklearn" in sys.modules)
 import matplotlib, numpy, pandas, seaborn
-topics = ("forecast", "quality", "bottlenecks", "diagnosis", "compensation", "charts", "report", "snapshot")
+topics = ("forecast", "quality", "bottlenecks", "diagnosis", "compensation", "kpis", "charts", "report", "snapshot")
 state = [os.environ.get("CANARY"), matplotlib.rcParams["figure.dpi"], pandas.get_option("display.max_rows")]
 print([name for name in topics if f"revops_lib.{name}" in sys.modules], state)
 print(random.random(), numpy.random.rand(), numpy.random.default_rng().random())

@@ -25,7 +25,7 @@ MEASURES = {
     "usual_low",
     "usual_high",
 }
-SHARES = {"win_rate", "quota_attainment", "attainment", "level", "share", "p"}
+SHARES = {"win_rate", "win_rate_low", "win_rate_high", "quota_attainment", "attainment", "level", "share", "p"}
 MONEY = {"bookings", "year_ago", "objective", "average_deal", "pipeline_created", "expected_amount"}
 DAYS = {"cycle_time"}
 FORMATS = {
@@ -134,7 +134,7 @@ def _of_column(frame: pd.DataFrame, column: str) -> str:
     values = frame[column]
     if pd.api.types.is_bool_dtype(values) or not (pd.api.types.is_numeric_dtype(values) or _is_exact(values)):
         return "text"
-    if column in SHARES or (column in ("low", "high") and "win_rate" in frame):
+    if column in SHARES:
         return "share"
     if _is_exact(values):
         return "cents"

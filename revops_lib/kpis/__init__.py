@@ -4,16 +4,18 @@
 `people`: their cases; `cases`, `counted`: in one shape, once); `arithmetic`: the formulas; `values`: a KPI per quarter and
 group with its interval (`intervals`), target and status. `revenue`: recurring revenue and its movements; `tree` (`parts`): a
 number cascaded to teams and split into its factors; `funnel`: leads by cohort; `staying`: customers over time; `best`
-(`habits`): what the best do differently; `alerts` (`alertrules`, `usual`): what is out of bounds; `board` (`groups`): the board
-pack.
+(`habits`): what the best do differently; `alerts` (`alertrules`, `usual`): what is out of bounds; `board`, `groups`,
+`answers`: the board pack; `glossary`: the dictionary as a page.
 """
 
 from .alerts import alerts, checked
+from .answers import checks, notes, recommendations, sellers
 from .best import best
-from .board import changes, headline, metrics, tiles, trend
+from .board import changes, figures, headline, metrics, tiles, trend
 from .counted import Counted
 from .definitions import definitions, dictionary, examples
 from .funnel import funnel, steps
+from .glossary import glossary
 from .groups import products, regions, teams
 from .revenue import bridge, movements
 from .staying import churn_survival, survival_by
@@ -21,7 +23,7 @@ from .tree import tree
 from .values import kpi, table
 
 __all__ = [
-    "Counted", "alerts", "best", "bridge", "changes", "checked", "churn_survival", "definitions", "dictionary", "examples",
-    "funnel", "headline", "kpi", "metrics", "movements", "products", "regions", "steps", "survival_by", "table", "teams",
-    "tiles", "tree", "trend",
+    "Counted", "alerts", "best", "bridge", "changes", "checked", "checks", "churn_survival", "definitions", "dictionary",
+    "examples", "figures", "funnel", "glossary", "headline", "kpi", "metrics", "movements", "notes", "products",
+    "recommendations", "regions", "sellers", "steps", "survival_by", "table", "teams", "tiles", "tree", "trend",
 ]  # fmt: skip

@@ -26,20 +26,20 @@ COLUMNS = ["rule", "kpi", "by", "member", "quarter", "value", "unit", "low", "hi
 CHECKED = [*COLUMNS[:-4], "when", "n_past", "p", "is_judged", "holds", *COLUMNS[-4:]]
 
 
-def alerts(snapshot: Snapshot) -> pd.DataFrame:
+def alerts(snapshot: Snapshot, *, rules: pd.DataFrame | None = None) -> pd.DataFrame:
     """The rules that hold, one row per rule and group, the most severe first; columns as in `checked`, without those that say
-    how it was judged. Empty when none holds.
+    how it was judged. Empty when none holds. `rules`: what `checked` gave, when it was asked before.
 
     >>> alerts(Snapshot("data/sample", quarter="2026Q3"))["rule"].tolist()
     ['bookings_below_target', 'nrr_below_one', 'coverage_below_target']
     """
-    rows = checked(snapshot)
+    rows = checked(snapshot) if rules is None else rules
     rows = rows[rows["holds"]]
     order = rows["severity"].map(SEVERITIES.index)
     return rows.loc[order.sort_values(kind="stable").index, COLUMNS].reset_index(drop=True)
 
 
-def checked(snapshot: Snapshot) -> pd.DataFrame:
+def checked(snapshot: Snapshot, *, counted: Counted | None = None) -> pd.DataFrame:
     """All rules, one row per rule and group, in the order of the file.
 
     Judged is the newest quarter that is complete, as `kpi` says. "moved" holds when the value lies further from the mean of the
@@ -51,10 +51,11 @@ def checked(snapshot: Snapshot) -> pd.DataFrame:
     target where it names that), usual (mean of the quarters before), usual_low and usual_high (where the next one lies, at the
     level for one rule alone), n (cases), since (first quarter of the unbroken run on the wrong side of bound or usual), when,
     n_past, p (corrected), is_judged, holds, sentence, severity, owner, action. A rule that cannot be judged says why in its
-    sentence. UsageError naming the line when the plan cannot be read.
+    sentence. `counted`: cases of the last twelve quarters, counted before. UsageError naming the line when the plan cannot be
+    read.
     """
     plan, known = alertrules.read(snapshot), definitions(snapshot)
-    counted = Counted(snapshot, snapshot.quarter, QUARTERS)
+    counted = counted or Counted(snapshot, snapshot.quarter, QUARTERS)
     rows = [row for rule in plan.rules for row in _judged(counted, known[rule.kpi], rule, plan.least_cases, plan.level)]
     found = pd.DataFrame(rows)
     corrected = statistics.holm(found["p"].astype("float64"))
@@ -67,7 +68,8 @@ def checked(snapshot: Snapshot) -> pd.DataFrame:
 def _judged(counted: Counted, definition: Definition, rule: Rule, least: int, level: float) -> list[dict[str, Any]]:
     told = {
         "rule": rule.id, "kpi": rule.kpi, "name": definition.name["en"], "by": rule.by or "company", "member": "company",
-        "quarter": pd.NaT, "since": pd.NaT, "when": rule.when, "unit": "", **dict.fromkeys(_NUMBERS, math.nan), "n_past": 0,
+        "quarter": pd.NaT, "since": pd.NaT, "when": rule.when,
+        "unit": definition.unit.replace("money", counted.snapshot.currency), **dict.fromkeys(_NUMBERS, math.nan), "n_past": 0,
         "is_judged": False, "holds": False, "is_target": rule.when != "moved" and rule.bound is None, "why": "",
         "severity": rule.severity, "owner": rule.owner, "action": rule.action,
     }  # fmt: skip

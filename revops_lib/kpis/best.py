@@ -56,10 +56,7 @@ def best(snapshot: Snapshot, *, who: str = "sellers", level: float = 0.9) -> pd.
     if who not in WHO:
         raise UsageError(f"unknown group {who!r}", "who", nearest(who, WHO))
     table, names = _of_sellers(snapshot) if who == "sellers" else _of_deals(snapshot)
-    people = [table.loc[table["is_best"] == side, "seller"].nunique() for side in (True, False)]
-    if min(people) < PEOPLE:
-        what = f"{people[0]} sellers among the best and {people[1]} others are too few to compare"
-        raise DataRefused(what, f"data {snapshot.data}, as of {snapshot.as_of}", f"at least {PEOPLE} of each are needed")
+    _require_people(snapshot, *(table.loc[table["is_best"] == side, "seller"].nunique() for side in (True, False)))
     rows = [[name, *_compared(table, name, who, level)] for name in names if _varies(table, name)]
     found = pd.DataFrame(rows, columns=["measure", "best", "others", "difference", "low", "high", "p", "n_best", "n_others"])
     found["kind"] = np.where(found["measure"].isin(HABITS), "habit", "mix")
@@ -70,6 +67,12 @@ def best(snapshot: Snapshot, *, who: str = "sellers", level: float = 0.9) -> pd.
                   "n_best", "n_others"]]  # fmt: skip
 
 
+def _require_people(snapshot: Snapshot, n_best: int, n_others: int) -> None:
+    if min(n_best, n_others) < PEOPLE:
+        what = f"{n_best} sellers among the best and {n_others} others are too few to compare"
+        raise DataRefused(what, f"data {snapshot.data}, as of {snapshot.as_of}", f"at least {PEOPLE} of each are needed")
+
+
 def _of_sellers(snapshot: Snapshot) -> tuple[pd.DataFrame, list[str]]:
     """One row per seller who can be judged: seller, stratum, is_best and the measures."""
     quarters = _quarters(snapshot)
@@ -78,7 +81,10 @@ def _of_sellers(snapshot: Snapshot) -> tuple[pd.DataFrame, list[str]]:
     days = (pd.Timestamp(snapshot.as_of) - hired).dt.days
     quotas = quotas[(quotas["all"] >= 2) & ~(days < NEW_DAYS)]
     deals = _worked(snapshot, quarters)
-    deals = habits(snapshot, deals[(deals["status"] != "won") & deals["owner_id"].isin(quotas.index)])
+    deals = deals[(deals["status"] != "won") & deals["owner_id"].isin(quotas.index)]
+    if deals.empty:
+        _require_people(snapshot, 0, 0)
+    deals = habits(snapshot, deals)
     main = deals.groupby("owner_id")["segment"].agg(lambda own: own.mode().iloc[0])
     quotas = quotas[quotas.index.isin(main.index)]
     deals["is_outside"] = (deals["segment"] != deals["owner_id"].map(main)).astype("float64")
@@ -96,8 +102,10 @@ def _of_deals(snapshot: Snapshot) -> tuple[pd.DataFrame, list[str]]:
     """One row per deal closed: seller, stratum, is_best (won) and the measures."""
     deals = _worked(snapshot, _quarters(snapshot))
     deals = deals[deals["status"].isin(["won", "lost"]) & deals["owner_id"].notna()]
-    took = ended(snapshot, deals) - deals["created_at"]
-    found = habits(snapshot, deals[took >= FIRST_DAYS * DAY], first_days=FIRST_DAYS).set_index("opportunity_id").sort_index()
+    deals = deals[ended(snapshot, deals) - deals["created_at"] >= FIRST_DAYS * DAY]
+    if deals.empty:
+        _require_people(snapshot, 0, 0)
+    found = habits(snapshot, deals, first_days=FIRST_DAYS).set_index("opportunity_id").sort_index()
     table = pd.DataFrame({"seller": found["owner_id"], "stratum": found["segment"] + ", " + found["owner_id"].astype("object"),
                           "is_best": found["status"] == "won"})  # fmt: skip
     return _measured(table, found, exclude=OF_SELLERS)

@@ -18,8 +18,8 @@ from .words import between, change, inside, listed, said
 
 TILES = ("bookings", "win_rate", "sales_velocity", "pipeline_coverage", "cycle_time", "average_deal", "nrr", "quota_attainment")
 TILE_COLUMNS = ["kpi", "name", "value", "unit", "low", "high", "n", "previous", "year_ago", "change_year", "target", "status",
-                "is_complete"]  # fmt: skip
-TREND_COLUMNS = ["kpi", "name", "quarter", "value", "unit", "low", "high", "n", "is_complete"]
+                "is_complete", "n_least"]  # fmt: skip
+TREND_COLUMNS = ["kpi", "name", "quarter", "value", "unit", "low", "high", "n", "target", "is_complete", "n_least"]
 YEAR = 4  # quarters
 # The figures that a figure is made of, or moves with: its change is told by theirs.
 PARTS = {
@@ -32,32 +32,49 @@ PARTS = {
 }
 
 
-def tiles(snapshot: Snapshot, *, ids: Sequence[str] = TILES, level: float = 0.9) -> pd.DataFrame:
+def tiles(
+    snapshot: Snapshot, *, ids: Sequence[str] = TILES, level: float = 0.9, counted: Counted | None = None
+) -> pd.DataFrame:
     """The figures of the snapshot's quarter, one row per KPI in the order asked, also where the source cannot tell it.
 
     Columns: kpi, name, value, unit, low, high (as `kpi` gives them), n (cases), previous (the quarter before), year_ago (the
     same quarter last year), change_year (value − year_ago, in the unit; missing while the quarter runs), target, status (green,
-    yellow, red or empty), is_complete. An earlier quarter that is not complete in the data is missing. UsageError for an
-    unknown id.
+    yellow, red or empty), is_complete, n_least (the fewest cases behind value, previous and year_ago; of deals closed those
+    won). An earlier quarter that is not complete in the data is missing. `counted`: cases of at least the last five quarters,
+    counted before. UsageError for an unknown id.
 
     >>> shown = tiles(Snapshot("data/sample", quarter="2026Q3"), ids=["win_rate"])
     >>> shown[["value", "year_ago", "target", "status"]].round(3).values.tolist()
     [[0.235, 0.256, 0.3, 'red']]
     """
-    counted = Counted(snapshot, snapshot.quarter, YEAR + 1)
+    counted = counted or Counted(snapshot, snapshot.quarter, YEAR + 1)
     return pd.DataFrame([_tile(snapshot, counted, id, level) for id in ids], columns=TILE_COLUMNS)
 
 
-def trend(snapshot: Snapshot, *, ids: Sequence[str] = TILES, n_quarters: int = 8, level: float = 0.9) -> pd.DataFrame:
+def trend(
+    snapshot: Snapshot, *, ids: Sequence[str] = TILES, n_quarters: int = 8, level: float = 0.9, counted: Counted | None = None
+) -> pd.DataFrame:
     """The course of the figures, one row per KPI and quarter, the oldest first: kpi, name, quarter, value, unit, low, high, n,
-    is_complete. What the source cannot tell has no rows."""
-    counted = Counted(snapshot, snapshot.quarter, n_quarters)
-    parts = [_named(snapshot, _asked(snapshot, counted, id, level)) for id in ids]
-    found = pd.concat(parts, ignore_index=True)
+    target, is_complete, n_least (cases; of deals closed those won). What the source cannot tell has no rows."""
+    counted = counted or Counted(snapshot, snapshot.quarter, n_quarters)
+    parts = []
+    for id in ids:
+        rows = _named(snapshot, _asked(snapshot, counted, id, level))
+        rows = rows.assign(n_least=_behind_value(snapshot, counted, id, rows))
+        parts.append(rows[rows["quarter"] > snapshot.quarter - n_quarters] if len(rows) else rows)
+    found = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
     return found[TREND_COLUMNS]
 
 
-def changes(snapshot: Snapshot, *, ids: Sequence[str] = TILES, level: float = 0.9) -> pd.DataFrame:
+def figures(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
+    """All KPIs of the dictionary that the source can tell for the snapshot's quarter, as `table` gives them, and their
+    names."""
+    return _named(snapshot, table(snapshot, n_quarters=1, level=level))
+
+
+def changes(
+    snapshot: Snapshot, *, ids: Sequence[str] = TILES, level: float = 0.9, counted: Counted | None = None
+) -> pd.DataFrame:
     """What changed against the same quarter last year, one row per KPI that both quarters have: kpi, name, sentence (both
     values), behind (the figures it is made of, empty where there are none), is_noise.
 
@@ -65,7 +82,7 @@ def changes(snapshot: Snapshot, *, ids: Sequence[str] = TILES, level: float = 0.
     has none, lies where its eight quarters before let expect it (`usual`), and is_noise is missing where these are too few.
     Empty while the quarter runs.
     """
-    counted = Counted(snapshot, snapshot.quarter, BEFORE + 1)
+    counted = counted or Counted(snapshot, snapshot.quarter, BEFORE + 1)
     rows = [row for id in ids if (row := _change(snapshot, counted, id, level))]
     return pd.DataFrame(rows, columns=["kpi", "name", "sentence", "behind", "is_noise"]).astype({"is_noise": "boolean"})
 
@@ -120,11 +137,25 @@ def _tile(snapshot: Snapshot, counted: Counted, id: str, level: float) -> list[o
     past = rows["value"].where(rows["is_complete"].astype(bool)).astype("float64")
     previous, year_ago = (float(past.get(snapshot.quarter - back, np.nan)) for back in (1, YEAR))
     if snapshot.quarter not in rows.index:
-        return [id, definition.name["en"], np.nan, unit, np.nan, np.nan, 0.0, previous, year_ago, np.nan, np.nan, "", False]
+        return [id, definition.name["en"], np.nan, unit, np.nan, np.nan, 0.0, previous, year_ago, np.nan, np.nan, "", False,
+                np.nan]  # fmt: skip
     now = rows.loc[snapshot.quarter]
+    cases = _behind_value(snapshot, counted, id, rows.reset_index()).set_axis(rows.index)
+    shown = [
+        quarter for quarter, value in ((snapshot.quarter - 1, previous), (snapshot.quarter - YEAR, year_ago)) if value == value
+    ]
+    least = float(cases.reindex([snapshot.quarter, *shown]).min())
     change_year = now["value"] - year_ago if counted.is_whole[snapshot.quarter] and now["is_complete"] else np.nan
     return [id, definition.name["en"], now["value"], unit, now["low"], now["high"], now["n"], previous, year_ago, change_year,
-            now["target"], now["status"], bool(now["is_complete"])]  # fmt: skip
+            now["target"], now["status"], bool(now["is_complete"]), least]  # fmt: skip
+
+
+def _behind_value(snapshot: Snapshot, counted: Counted, id: str, rows: pd.DataFrame) -> pd.Series:
+    """The cases behind each quarter's value: of deals closed those won, on which money and time rest."""
+    if definitions(snapshot)[id].population != "closed" or rows.empty:
+        return rows["n"]
+    won = counted.sums("closed", "won", None).droplevel("member")
+    return rows["quarter"].map(won)
 
 
 def _change(snapshot: Snapshot, counted: Counted, id: str, level: float) -> list[object] | None:
@@ -171,6 +202,8 @@ def _behind(snapshot: Snapshot, counted: Counted, id: str, level: float) -> str:
 
 
 def _booked(snapshot: Snapshot, row: dict[str, float]) -> str:
+    if pd.isna(row["value"]):
+        return "bookings are not known"
     text = f"{said(row['value'], snapshot.currency)} booked"
     if not row["is_complete"]:
         return f"{text} so far"

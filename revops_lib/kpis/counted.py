@@ -19,10 +19,13 @@ from .populations import POPULATIONS
 
 
 class Counted:
-    """The quarters up to `last`, `n_quarters` of them; the oldest first."""
+    """The quarters up to `last` (the snapshot's), `n_quarters` of them, the oldest first; without a number as many as the board
+    pack needs. Handed to several functions, it counts once for all of them."""
 
-    def __init__(self, snapshot: Snapshot, last: pd.Period, n_quarters: int) -> None:
+    def __init__(self, snapshot: Snapshot, last: pd.Period | None = None, n_quarters: int = 12) -> None:
+        last = snapshot.quarter if last is None else last
         self.snapshot, self.quarters = snapshot, [last - i for i in reversed(range(n_quarters))]
+        self.values: dict[tuple[str, str | None, float], pd.DataFrame] = {}  # KPI, group, level: what `values.table` found
         self._rows: dict[str, pd.DataFrame] = {}
         self._groups: dict[tuple[str, str | None], tuple[np.ndarray, pd.MultiIndex]] = {}
 
@@ -76,17 +79,25 @@ class Counted:
 
     def target(self, definition: Definition, quarter: pd.Period) -> float:
         """What a KPI is held against in a quarter; missing without a target."""
-        found = self._plans[quarter]["kpis"].get(definition.id) if definition.target == "plan" else None
+        plan = self._plans[quarter] if definition.target == "plan" else None
+        found = plan["kpis"].get(definition.id) if plan else None
         return float("nan") if found is None else float(Fraction(found))
 
     def assumed(self, name: str, quarters: pd.Index) -> np.ndarray:
-        """An assumption, such as the gross margin, as in force in each quarter."""
-        return np.array([float(Fraction(self._plans[quarter]["assumptions"][name])) for quarter in quarters])
+        """An assumption, such as the gross margin, as in force in each quarter; missing before the first one."""
+        plans = (self._plans[quarter] for quarter in quarters)
+        return np.array([float(Fraction(plan["assumptions"][name])) if plan else float("nan") for plan in plans])
 
     @cached_property
-    def _plans(self) -> dict[pd.Period, dict[str, Any]]:
-        """Targets and assumptions (data/plans/targets.yml) in force when each quarter began."""
-        return {quarter: self.snapshot.plan("targets", on=periods.first_day(quarter)) for quarter in self.quarters}
+    def _plans(self) -> dict[pd.Period, dict[str, Any] | None]:
+        """Targets and assumptions (data/plans/targets.yml) in force when each quarter began; None before there were any."""
+        return {quarter: self._plan(quarter) for quarter in self.quarters}
+
+    def _plan(self, quarter: pd.Period) -> dict[str, Any] | None:
+        try:
+            return self.snapshot.plan("targets", on=periods.first_day(quarter))
+        except DataRefused:
+            return None
 
     @cached_property
     def is_whole(self) -> dict[pd.Period, bool]:

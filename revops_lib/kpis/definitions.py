@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .. import sources
 from ..errors import UsageError, nearest
 from ..snapshot import Snapshot
 from . import arithmetic
@@ -22,6 +24,7 @@ DIRECTIONS = ("up", "down", "none")
 INTERVALS = ("wilson", "bootstrap", "order", "none")
 TARGETS = ("none", "plan")
 OF_CASES = ("middle", "half_reached")  # formulas of the cases themselves, not of their sums
+ROOT = Path(__file__).resolve().parent.parent.parent
 ASSUMED = "plan"  # inputs that are no sums: assumptions of data/plans/targets.yml
 Ref = tuple[str, str]  # population, measure
 
@@ -67,6 +70,12 @@ def definitions(snapshot: Snapshot) -> dict[str, Definition]:
     return _read(_Yaml(values, lines))
 
 
+def of_file(path: Path | None = None) -> dict[str, Definition]:
+    """`definitions` of a file, without one of the dictionary of the house."""
+    path = ROOT / "data" / "kpis.yml" if path is None else path
+    return _read(_Yaml(sources.read_yaml(path), sources.yaml_lines(path)))
+
+
 def dictionary(snapshot: Snapshot) -> pd.DataFrame:
     """The dictionary as a table, one row per KPI: id, name, name_fr, unit, formula, counts, anchor, ripe_after, owner, version,
     not_to_be_confused_with, example, source."""
@@ -84,13 +93,16 @@ def dictionary(snapshot: Snapshot) -> pd.DataFrame:
 def examples(snapshot: Snapshot) -> pd.DataFrame:
     """The worked example of every KPI, computed by the formula that its values use: id, expected, found, holds (to the last
     digit written)."""
-    rows = []
-    for one in definitions(snapshot).values():
-        found = float(one.function(**{name: _numbers(value) for name, value in one.example["inputs"].items()}))
-        told = str(one.example["gives"])
-        half = 0.5 * 10.0 ** -len(told.partition(".")[2])
-        rows.append([one.id, told, found, abs(found - float(told)) <= half * (1 + 1e-9)])
+    rows = [[one.id, *example(one)] for one in definitions(snapshot).values()]
     return pd.DataFrame(rows, columns=["id", "expected", "found", "holds"])
+
+
+def example(one: Definition) -> tuple[str, float, bool]:
+    """expected, found, holds of the worked example of one KPI."""
+    found = float(one.function(**{name: _numbers(value) for name, value in one.example["inputs"].items()}))
+    told = str(one.example["gives"])
+    half = 0.5 * 10.0 ** -len(told.partition(".")[2])
+    return told, found, abs(found - float(told)) <= half * (1 + 1e-9)
 
 
 def _numbers(value: Any) -> Any:

@@ -33,8 +33,8 @@ def funnel(
     dropped, or whose opportunity was lost, can no longer get there; one still on the way counts for as long as it was watched.
     A lead that was dropped and came back counts by what it reached. Columns: cohort, by, member (a missing one reads
     "(unknown)"), goal, days, n (leads), n_known (of which is known where they stood after these days), n_reached (by then),
-    value, low, high, level, is_ripe (all are known). The value is missing where no lead was watched that long. DataRefused
-    without leads, or for a group that only those have that got through, such as the account's.
+    value, low, high, level, is_ripe (all are known), unit. The value is missing where no lead was watched that long.
+    DataRefused without leads, or for a group that only those have that got through, such as the account's.
 
     >>> found = funnel(Snapshot("data/sample", quarter="2026Q3"), days=[90])
     >>> found["member"].tolist(), found["is_ripe"].any().item()
@@ -51,7 +51,9 @@ def funnel(
         [*key, goal, *row] for key, group in ends.groupby(["cohort", "member"]) for row in _within(group, sorted(days), level)
     ]
     columns = ["cohort", "member", "goal", "days", "n", "n_known", "n_reached", "value", "low", "high"]
-    found = pd.DataFrame(rows, columns=columns).assign(level=level, is_ripe=lambda f: f["n"] == f["n_known"])
+    found = pd.DataFrame(rows, columns=columns).assign(
+        level=level, is_ripe=lambda f: f["n"] == f["n_known"], unit="share"
+    )  # fmt: skip
     found.insert(1, "by", by or "company")
     return found
 
@@ -61,7 +63,7 @@ def steps(snapshot: Snapshot, *, by: str | None = None, n_quarters: int = 8, lev
 
     Of the leads created in the last `n_quarters` whose last lead is 180 days old; who is further on has taken every step
     before. Columns: by, member, step, n (leads before the step), n_next (after it), n_open (neither after it nor dropped or
-    lost yet), value (n_next ÷ n), low, high (Wilson 1927), level. The values of a group multiply to its share won.
+    lost yet), value (n_next ÷ n), low, high (Wilson 1927), level, unit. The values of a group multiply to its share won.
     DataRefused without leads that old, or for a group that only those have that got through.
     """
     last = periods.quarter_of((pd.Timestamp(snapshot.as_of) - RIPE_DAYS * DAY + DAY).date(), snapshot.fiscal_year_end) - 1
@@ -82,7 +84,7 @@ def steps(snapshot: Snapshot, *, by: str | None = None, n_quarters: int = 8, lev
             value = n_next / n if n else np.nan
             rows.append([by or "company", member, step, n, n_next, n_open, value, *statistics.wilson(n_next, n, level), level])
     columns = ["by", "member", "step", "n", "n_next", "n_open", "value", "low", "high", "level"]
-    return pd.DataFrame(rows, columns=columns).astype({"low": "float64", "high": "float64"})
+    return pd.DataFrame(rows, columns=columns).astype({"low": "float64", "high": "float64"}).assign(unit="share")
 
 
 def _created(snapshot: Snapshot, last: pd.Period, n_quarters: int) -> pd.DataFrame:

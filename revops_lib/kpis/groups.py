@@ -28,8 +28,8 @@ def teams(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     Smaller ones are counted together as "other teams", with the smallest of the others where they are still too few, so that
     none can be had by subtraction; with fewer than five people in all the frame is empty. People: owners of the deals closed or
     created, or with a quota, in this quarter and in the same one last year, whichever are fewest. Team: that of the owner's
-    latest assignment. Columns: team, n_people, n (deals closed), bookings, year_ago (bookings), win_rate, low, high,
-    average_deal, cycle_time (days), pipeline_created, quota_attainment.
+    latest assignment. Columns: team, n_people, n (deals closed), bookings, year_ago (bookings), win_rate, win_rate_low,
+    win_rate_high, average_deal, cycle_time (days), pipeline_created, quota_attainment.
     """
     return _of_people(snapshot, "team", level)
 
@@ -46,7 +46,8 @@ def products(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
 
     Columns: product_id, name, family, launched (quarter of its launch; missing without a date), is_new (launched in the year up
     to the quarter's end), n (deals closed), bookings, objective (missing where none is set), attainment (bookings ÷ objective),
-    year_ago (bookings), win_rate, low, high. Deals without a product are those of "(unknown)". DataRefused without products.
+    year_ago (bookings), win_rate, win_rate_low, win_rate_high. Deals without a product are those of "(unknown)". DataRefused
+    without products.
     """
     if not snapshot.has("products"):
         raise DataRefused("this source has no products", f"data {snapshot.data}", "map a table of products")
@@ -65,7 +66,8 @@ def products(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
         is_new=(shown["launched"] > snapshot.quarter - YEAR).fillna(False).astype(bool),
     )  # fmt: skip
     return shown.reset_index()[["product_id", "name", "family", "launched", "is_new", "n", "bookings", "objective",
-                                "attainment", "year_ago", "win_rate", "low", "high"]]  # fmt: skip
+                                "attainment", "year_ago", "win_rate", "win_rate_low",
+                                "win_rate_high"]]  # fmt: skip
 
 
 class _Pooled(Counted):
@@ -104,7 +106,7 @@ def _wide(snapshot: Snapshot, by: str, counted: Counted, ids: tuple[str, ...], l
         if id in now:
             found[id] = now[id]["value"].reindex(found.index)
         if id == "win_rate":
-            found[["low", "high"]] = now[id][["low", "high"]].reindex(found.index)
+            found[["win_rate_low", "win_rate_high"]] = now[id][["low", "high"]].reindex(found.index)
     return found
 
 

@@ -26,8 +26,8 @@ def churn_survival(
     counted again. Months are the calendar's: an anniversary is 12. Before `since`, the day from which ends are in the data (the
     first one recorded), nobody was seen leaving: who was a customer then counts from that day on (left truncation). `by`: a
     column of accounts. Columns: by, member, at (months), n (customers), n_ended (left by then), n_at_risk (watched that long),
-    value, low, high (Kaplan & Meier 1958, Greenwood; Wilson where none left), level. The value is missing where nobody was
-    watched that long. DataRefused without subscriptions.
+    value, low, high (Kaplan & Meier 1958, Greenwood; Wilson where none left), level, unit. The value is missing where nobody
+    was watched that long. DataRefused without subscriptions.
     """
     stays = _stays(revenue.subscriptions(snapshot), pd.Timestamp(snapshot.as_of))
     begun = pd.Timestamp(since) if since is not None else stays.loc[stays["ended"], "until"].min()
@@ -61,7 +61,7 @@ def survival_by(
             share = _share(curve, time.max(), limit, n_risk, level)
             rows.append([by, member, limit, len(group), n_ended, n_risk, *share, level])
     columns = ["by", "member", "at", "n", "n_ended", "n_at_risk", "value", "low", "high", "level"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(unit="share")
 
 
 def _share(curve: pd.DataFrame, longest: float, limit: float, n_risk: int, level: float) -> list[float]:

@@ -52,7 +52,9 @@ def table(
         if id not in known:
             raise UsageError(f"unknown KPI {id!r}", "data/kpis.yml", nearest(id, known))
         try:
-            parts.append(_rows(counted, known[id], by, level))
+            if (id, by, level) not in counted.values:
+                counted.values[id, by, level] = _rows(counted, known[id], by, level)
+            parts.append(counted.values[id, by, level])
         except DataRefused:
             if ids is not None:
                 raise

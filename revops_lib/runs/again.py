@@ -68,11 +68,10 @@ def _store(manifest: Path) -> Path:
 
 
 def _dataset(store: Path, told: dict[str, Any], to: Path) -> Path:
-    """The dataset as the run read it, with all plans beside it: its own come first, as they did then."""
-    plans = "data/plans/"
-    for name, digest in sorted(told["inputs"].items(), key=lambda item: not item[0].startswith(plans)):
-        own = name.removeprefix(f"{told['data']}/")
-        _fetch(store, digest, to / (own if own != name else f"plans/{name.removeprefix(plans)}"), name)
+    """The dataset as the run read it, with all plans and definitions beside it: its own come first, as they did then."""
+    own = f"{told['data']}/"
+    for name, digest in sorted(told["inputs"].items(), key=lambda item: item[0].startswith(own)):
+        _fetch(store, digest, to / name.removeprefix(own).removeprefix("data/"), name)
     return to
 
 

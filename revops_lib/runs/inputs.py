@@ -22,11 +22,12 @@ from .request import ROOT, Request
 
 STORE = ".inputs"
 PLANS = ROOT / "data" / "plans"
+DICTIONARIES = ("kpis.yml", "kpi_trees.yml")  # definitions, beside the dataset or of the house
 _LIBRARIES = ("pandas", "numpy", "duckdb", "pyarrow", "statsmodels", "seaborn", "papermill")
 
 
 def files(request: Request) -> dict[str, Path]:
-    """Everything the notebooks read, by the name it has in the manifest: the dataset's files and the plans.
+    """Everything the notebooks read, by the name it has in the manifest: the dataset's files, the plans, the definitions.
 
     Not the rows set aside at import: no notebook reads them, and they hold people as the source wrote them.
     """
@@ -37,6 +38,8 @@ def files(request: Request) -> dict[str, Path]:
     for label, folder in ((f"{request.data}/plans", request.folder / "plans"), ("data/plans", PLANS)):
         plans = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
         found |= {f"{label}/{path.relative_to(folder).as_posix()}": path for path in plans}
+    for label, folder in ((request.data, request.folder), ("data", ROOT / "data")):
+        found |= {f"{label}/{name}": folder / name for name in DICTIONARIES if (folder / name).exists()}
     return {name: found[name] for name in sorted(found)}
 
 

@@ -34,6 +34,8 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     Raises UsageError naming the file of the playbook that is missing or wrong and for runs of different datasets,
     DataRefused for a run's report.
     """
+    from .. import kpis
+
     config = sources.read_yaml(playbook / "_config.yml")
     listed = allowlist.read(playbook / "reports.yml")
     allowed = _for_audience(listed, audience)
@@ -61,6 +63,7 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
         _write(book / f"reports/_{stem}.md", reports.excerpt(published, stem, entry, runs))
     _write(book / "reports/index.md", reports.overview(published, runs / "heartbeat.json"))
     _write(book / "reference/data-dictionary.md", _DICTIONARY + tables.dictionary())
+    _write(book / "reference/kpis.md", kpis.glossary())
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))
     _write(book / "_config.yml", yaml.safe_dump(config))
     _write(book / "docutils.conf", "[general]\nraw_enabled: no\n")  # no page can carry raw HTML
@@ -148,7 +151,7 @@ def _contents(book: Path, playbook: Path, published: list[dict[str, Any]]) -> di
         {"caption": "What the quarter showed", "chapters": [_nest("reports/index", quarters)]},
         {
             "caption": "How it is computed",
-            "chapters": [_nest(page) for page in [*methods, "reference/data-dictionary"]],
+            "chapters": [_nest(page) for page in [*methods, "reference/kpis", "reference/data-dictionary"]],
         },
     ]
     return {"format": "jb-book", "root": "index", "parts": [part for part in parts if part["chapters"]]}
