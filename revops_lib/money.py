@@ -69,9 +69,12 @@ def round_half_up(value: Fraction) -> int:
 
 
 def part(cents: np.ndarray, share: Fraction) -> np.ndarray:
-    """A share of many whole cents, halves away from zero.
+    """A share of many whole cents, halves away from zero; Python's own numbers where 64 bits might not do.
 
     >>> part(np.array([5, -5, 4]), Fraction(1, 2)).tolist()
     [3, -3, 2]
     """
-    return np.sign(cents) * ((2 * np.abs(cents) * share.numerator + share.denominator) // (2 * share.denominator))
+    largest = 2 * int(np.max(np.abs(cents), initial=0)) * share.numerator + share.denominator
+    exact = cents.astype("int64" if max(largest, 2 * share.denominator) < 2**63 else "object")
+    sign = np.sign(cents)
+    return sign * ((2 * sign * exact * share.numerator + share.denominator) // (2 * share.denominator)).astype("int64")

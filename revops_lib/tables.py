@@ -467,16 +467,16 @@ def write(
     try:
         with disk.beside(directory) as new:
             new.chmod(0o700)  # nobody else looks in before every mode is as it should be
-            for name, frame in frames.items():
-                pyarrow.parquet.write_table(_arrow(name, frame), new / f"{name}.parquet", compression="zstd")
-            for file, content in {"dataset.json": text, **(files or {})}.items():
-                (new / file).parent.mkdir(exist_ok=True)
-                (new / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
             for kept in (directory / name for name in OWN):
                 if kept.is_dir():
                     shutil.copytree(kept, new / kept.name, symlinks=True)
                 elif kept.exists():
                     shutil.copy2(kept, new)
+            for name, frame in frames.items():
+                pyarrow.parquet.write_table(_arrow(name, frame), new / f"{name}.parquet", compression="zstd")
+            for file, content in {"dataset.json": text, **(files or {})}.items():
+                (new / file).parent.mkdir(exist_ok=True)
+                (new / file).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
             for path in (new / name for name in PRIVATE):
                 if path.exists():
                     path.chmod(0o600)

@@ -103,6 +103,13 @@ def test_a_correction_refers_to_the_closed_line_and_the_next_one_starts_from_it(
     assert {*first["line_id"]}.isdisjoint(second["line_id"]) and second["for_quarter"].tolist() == ["2026Q1"]
 
 
+def test_a_reason_is_told_against_the_latest_correction():
+    first = changes([line()], [line(version="v2", pay="12.00")])
+    so_far = pd.concat([entries(line()), first], ignore_index=True)
+    second = compensation.corrections(so_far, entries(line(version="v2", credit="200.00", pay="20.00")), quarter="2026Q3")
+    assert "its amount or share changed. It had paid 12.00" in second["rule"].iloc[0]
+
+
 def test_a_deal_known_late_is_corrected_once_also_when_it_changes_again():
     late = compensation.corrections(entries(line()), entries(line(), line(deal="D-2", pay="5.00")), quarter="2026Q2")
     so_far = pd.concat([entries(line()), late], ignore_index=True)
@@ -204,6 +211,7 @@ class Firm:
             }
         dataset = {"name": "firm", "known_until": known_until, "timezone": "Europe/Paris", "fiscal_year_end": "DEC",
                    "currency": "EUR", "tracked": [], "files": [], "aliases": [], "quarantined": []}  # fmt: skip
+        shutil.rmtree(self.data / "plans", ignore_errors=True)  # a new import would keep them
         tables.write(
             self.data,
             frames,
@@ -485,6 +493,17 @@ def test_old_quarters_may_be_emptied_down_to_their_manifest(closed, capsys):
     assert closed.run("verify") == 9
 
 
+def test_what_corrected_an_emptied_quarter_stands(closed):
+    late_won(closed)
+    assert closed.lay("2026-06-30").run("close", "2026Q2") == 0
+    assert "2026Q1" in {*closed.lines("2026Q2")["for_quarter"]}
+    for path in (closed.out / "closed" / "2026Q1").iterdir():
+        if path.name != "manifest.json":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert closed.lay("2026-09-30").run("statements", "2026Q3") == 0
+    assert {*closed.lines("2026Q3", "statements")["for_quarter"]} == {"2026Q3"}
+
+
 # --- whatever fails ---------------------------------------------------------------------------------------------------
 
 
@@ -678,6 +697,44 @@ def test_who_is_paid_in_two_currencies_has_a_statement_in_each(firm):
     assert "This quarter pays you 2,437.50 USD" in (
         firm.out / "closed" / "2026Q1" / listed.loc[("bo", "USD"), "page"]
     ).read_text("utf-8")
+
+
+def test_a_dispute_stands_in_the_statement_of_the_currency_of_its_line(firm):
+    firm.others = {"overseas": overseas()}
+    firm.more = {"fx_rates": [{"currency": "USD", "month": pd.Timestamp("2026-01-01"), "rate": Decimal("0.8")}]}
+    assert firm.lay("2026-03-31").run("statements", "2026Q1") == 0
+    lines = firm.lines("2026Q1", "statements").set_index(["rep_id", "currency"])["line_id"]
+    firm.more["disputes"] = [
+        {"dispute_id": "X-1", "line_id": lines["bo", "USD"], "rep_id": "bo", "raised_date": pd.Timestamp("2026-03-20")}
+    ]
+    assert firm.lay("2026-03-31").run("statements", "2026Q1") == 0
+    folder = firm.out / "statements" / "2026Q1"
+    pages = pd.read_csv(folder / "statements.csv", dtype=str).set_index(["rep_id", "currency"])["page"]
+    assert [">Disputes<" in (folder / pages["bo", currency]).read_text("utf-8") for currency in ("EUR", "USD")] == [False, True]
+
+
+def test_debts_of_two_plans_of_the_same_title_add_up(tmp_path):
+    draw = (
+        "draw: {kind: recoverable, amount: '2000', period: quarter, first_recovery: '1', share: '1', limit: none, months: none}"
+    )
+    plan, owed = PLAN.replace("draw: none", draw), []
+    for number, others in enumerate(({}, {"twin": plan.replace("plan: account_executive", "plan: twin")})):
+        made = Firm(tmp_path / str(number))
+        made.plan, made.others = plan, others
+        assert made.lay("2026-03-31").run("statements", "2026Q1") == 0
+        listed = pd.read_csv(made.out / "statements" / "2026Q1" / "statements.csv", dtype=str).set_index("rep_id")
+        owed.append(Decimal(listed.loc["bo", "owed"]))
+        assert "before what your draw" in made.page("2026Q1", "bo")
+    assert owed[0] > 0 and owed[1] == 2 * owed[0]
+
+
+def test_a_plan_on_some_deals_does_not_price_the_next_one(firm):
+    firm.others = {
+        "renew": PLAN.replace("plan: account_executive", "plan: renew").replace("measure: bookings", "measure: renewals")
+    }
+    assert firm.lay("2026-03-31").run("statements", "2026Q1") == 0
+    page = firm.page("2026Q1", "bo")
+    assert "the plan does not pay on every deal won" in page and "would pay 0.00" not in page
 
 
 def test_a_plan_that_begins_later_does_not_hinder_and_one_that_begins_within_is_refused(closed, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -592,6 +593,181 @@ def test_the_next_deal_pays_its_tier_and_opens_a_gate(firm):
     gated = firm(plan_of(component(gate=gate)), [deal("A", "2026-05-01", "95000.00")])
     found = compensation.next_pays(*read(gated)).set_index("rep_id")["pays"]
     assert (str(found["x"]), str(found["y"])) == ("5500.00", "0.00")  # all of it, and nothing yet
+
+
+# What a review found
+
+
+ALWAYS, MAY, JUNE, JULY = (dt.date(*day) for day in ((2016, 1, 1), (2026, 5, 15), (2026, 6, 1), (2026, 7, 1)))
+
+
+def through(folder: Path, *quarters: int, cause: str = "") -> list[list[str]]:
+    return [paid(entries(folder, f"2026Q{q}"), cause) for q in quarters]
+
+
+def test_a_draws_debt_is_there_before_the_first_win(firm):
+    reps = [seller("x", hire_date="2026-01-01", start_date="2026-01-01")]
+    plan = plan_of(draw=draw(amount="6000", period="quarter"))
+    folder = firm(plan, [deal("A", "2026-08-01", "200000.00")], reps=reps)
+    assert [entries(folder, f"2026Q{q}", as_of=day)["rule"].iloc[-1][-8:] for q, day in ((1, "2026-03-31"), (2, "2026-06-30"))] == [
+        "6,000.00", "2,000.00"]  # fmt: skip
+    assert through(folder, 3, cause="recovery") == [["-9000.00"]]  # 15,000 earned: what exceeds the draw
+
+
+def test_a_draw_tops_up_no_clawback(firm):
+    plan = plan_of(component(clawback=RULE), draw=draw(kind="non_recoverable", amount="6000", period="quarter"))
+    folder = firm(plan, [deal("A", "2026-05-01", "200000.00")], contracts=[contract("A", "2026-08-01")])
+    third = entries(folder, "2026Q3")
+    assert paid(third, "clawback") == ["-15000.00"] and paid(third[third["rep_id"] == "x"], "draw") == ["6000.00"]
+
+
+def test_what_is_cancelled_before_it_is_booked_is_taken_back(firm):
+    folder = firm(plan_of(component(clawback=RULE)), [deal("A", "2026-04-02")], contracts=[contract("A", "2026-03-20")])
+    assert through(folder, 1, 2) == [[], ["5000.00", "-5000.00"]]
+
+
+def test_a_true_up_is_part_of_what_is_taken_back(firm):
+    deals = [deal("A", "2026-02-01", "200000.00"), deal("B", "2026-11-01", "1.00")]
+    part = component(accumulation="year_to_date", clawback=RULE)
+    folder = firm(plan_of(part), deals, contracts=[contract("A", "2026-08-01")])
+    first, second, third, fourth = (entries(folder, f"2026Q{q}") for q in (1, 2, 3, 4))
+    assert [paid(first), paid(second), paid(third, "clawback")] == [["15000.00"], ["-5000.00"], ["-10000.00"]]
+    assert second["link"].tolist() == third["link"].tolist() == first["line_id"].tolist()
+    assert paid(fourth[fourth["deal"] == "A"]) == []
+    # What a true-up changes afterwards goes with it.
+    early = firm(plan_of(part), deals, contracts=[contract("A", "2026-03-01")])
+    assert through(early, 1, 2) == [["15000.00", "-15000.00"], ["-5000.00", "5000.00"]]
+
+
+def test_a_true_up_of_what_waits_waits(firm):
+    part = component(accumulation="year_to_date", payable=[{"share": "1", "on": {"months": "5"}}])
+    folder = firm(plan_of(part), [deal("A", "2026-02-01", "200000.00")])
+    assert through(folder, 1, 2, 3) == [["0.00"], ["0.00"], ["10000.00"]]
+
+
+def test_a_drafts_releases_end_with_its_day(firm):
+    folder = firm(plan_of(component(payable=[{"share": "1", "on": {"months": "1"}}])), [deal("A", "2026-05-01")])
+    assert [paid(entries(folder, as_of=day), "released") for day in ("2026-05-31", "2026-06-01")] == [[], ["5000.00"]]
+
+
+def test_a_reissued_invoice_takes_the_place_of_the_one_credited(firm):
+    bill = {"opportunity_id": "A", "currency": "EUR"}
+    bills = [{**bill, "invoice_id": "1", "amount": "90000.00", "invoiced_date": "2026-05-02"},
+             {**bill, "invoice_id": "2", "amount": "-90000.00", "invoiced_date": "2026-07-02"},
+             {**bill, "invoice_id": "3", "amount": "90000.00", "invoiced_date": "2026-07-03", "paid_date": "2026-08-01"}]  # fmt: skip
+    for on, expected in (("cash", [[], ["4500.00"]]), ("invoice", [["4500.00"], []])):
+        plan = plan_of(component(payable=[{"share": "1", "on": on}]))
+        folder = firm(plan, [deal("A", "2026-05-01", "90000.00")], invoices=bills)
+        assert through(folder, 2, 3, cause="released") == expected
+    pool = spif(award={"pool": "1000", "goal": "12000"}, payable=[{"share": "1", "on": "cash"}])
+    with pytest.raises(DataRefused, match="spring pays on a pool when there is an invoice, which has none"):
+        entries(firm(plan_of(component(), pool), SPRING, invoices=bills))
+
+
+def test_a_lead_is_no_deal_of_the_same_name(firm):
+    lead = {"lead_id": "A", "created_at": "2026-04-01", "sql_at": "2026-05-10", "owner_id": "x"}
+    part = component(measure="leads", basis="amount", clawback=RULE, tiers=[{"from": "0", "rate": "50"}])
+    folder = firm(plan_of(part), [deal("A", "2026-05-01")], leads=[lead], contracts=[contract("A", "2026-06-01")])
+    assert paid(entries(folder)) == ["50.00"]
+
+
+def test_a_spif_counts_deals_and_not_credits(firm):
+    both = [credit("A"), credit("A", "y", 1.0, "overlay"), credit("B"), credit("B", "x", 1.0, "overlay")]
+    fixed = spif(credits=["split", "overlay"])
+    assert awarded(firm, fixed, credits=both) == ["250.00"] * 4
+    bands = [{"from": "1", "to": "1", "pays": "100"}, {"from": "2", "pays": "250"}]
+    counted = spif(credits=["split", "overlay"], award={"bands": bands, "retroactive": False})
+    assert sorted(awarded(firm, counted, credits=both)) == ["100.00", "100.00", "250.00"]
+
+
+HALF = {"from": "2026-04-01", "to": "2026-09-30"}
+SUMMER = [
+    deal("A", "2026-04-10"),
+    deal("B", "2026-05-10"),
+    deal("C", "2026-06-10"),
+    deal("D", "2026-07-01"),
+    deal("E", "2026-08-01"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"award": {"fixed": {ALWAYS: "200", JULY: "300"}}, "budget": "1000"}, [["200.00"] * 3, ["300.00", "100.00"]]),
+        ({"award": {"fixed": {ALWAYS: "300", JULY: "100"}}, "budget": "900"}, [["300.00"] * 3, ["0.00", "0.00"]]),
+        ({"award": {"fixed": {ALWAYS: "200", JUNE: "100"}}}, [["200.00", "200.00", "100.00"], ["100.00", "100.00"]]),
+    ],
+)
+def test_every_deal_is_awarded_by_its_day_and_a_budget_by_the_window(firm, changes, expected):
+    folder = firm(plan_of(component(), spif(window=HALF, **changes)), SUMMER)
+    assert through(folder, 2, 3, cause="spif") == expected
+
+
+def test_a_spif_that_ends_early_has_paid_and_one_that_ended_still_counts(firm):
+    ended = firm(plan_of(component(), components={ALWAYS: [component(), spif()], JUNE: [component()]}), SUMMER)
+    assert through(ended, 2, cause="spif") == [["500.00", "500.00"]]
+    second = spif(component="summer", window=HALF, stacks=False, budget="500")
+    folder = firm(plan_of(component(), spif(), second), [SUMMER[0], SUMMER[3]])
+    assert through(folder, 2, 3, cause="spif") == [["500.00"], ["500.00"]]
+
+
+GOALS = {"component": "goals", "pays_on": "objectives", "what": "goals of the quarter", "weight": "0.4"}
+
+
+def test_a_raise_on_the_last_day_does_not_change_the_quarters_objectives(firm):
+    variable = {ALWAYS: "40000", dt.date(2026, 6, 30): "80000"}
+    plan = plan_of(component(), GOALS, pay={"base": "60000", "variable": variable})
+    assert paid(entries(firm(plan, [], [], objectives=[objective("a", 1.0, 1.0)]))) == ["4000.00"]
+
+
+def test_objectives_follow_the_role_of_their_day_and_are_paid_once(firm):
+    plan = plan_of(component(), GOALS, pay={"base": "60000", "variable": "40000"})
+    moved = [seller("x", end_date="2026-06-24"), seller("x", "manager", start_date="2026-06-25")]
+    folder = firm(plan, [], [], reps=moved, objectives=[objective("a", 1.0, 1.0)])
+    assert paid(entries(folder)) == ["4000.00"]
+    (folder / "plans" / "a.yml").write_text(yaml.safe_dump({**plan, "plan": "a"}), encoding="utf-8")
+    snapshot = Snapshot(folder, quarter="2026Q2", as_of="2026-12-31")
+    assert paid(compensation.payroll(snapshot).entries) == ["4000.00"]
+
+
+def test_an_objective_judged_late_is_earned_in_its_quarter(firm):
+    plan = plan_of(component(), GOALS, pay={"base": "60000", "variable": "40000"}, draw=draw(amount="3000", period="month"))
+    late = {**objective("a", 1.0, 1.0), "decided_date": "2026-07-10"}
+    reps = [seller("x", hire_date="2026-06-01", start_date="2026-06-01")]
+    debts = compensation.debts(*read(firm(plan, [], [], reps=reps, objectives=[late])))
+    assert [str(one) for one in debts["earned"]] == ["4000.00"] and debts["period"].tolist() == ["2026-06"]
+
+
+@pytest.mark.parametrize("earlier", [{dt.date(2027, 1, 1): "seller"}, {ALWAYS: "closer", MAY: "seller"}])
+def test_an_adjustment_is_paid_once_by_the_plan_of_its_day(firm, earlier):
+    decided = {"adjustment_id": "a1", "rep_id": "x", "amount": "500.00", "currency": "EUR", "author": "finance",
+               "reason": "counted twice", "decided_date": "2026-05-20"}  # fmt: skip
+    folder = firm(plan_of(), [], [], adjustments=[decided])
+    other = plan_of(plan="a", applies_to=earlier, title={min(earlier): "Another"})
+    (folder / "plans" / "a.yml").write_text(yaml.safe_dump(other), encoding="utf-8")
+    found = {"p": paid(entries(folder))}
+    if ALWAYS in earlier:
+        snapshot = Snapshot(folder, quarter="2026Q2", as_of="2026-12-31")
+        found["a"] = paid(compensation.entries(snapshot, compensation.plan(snapshot, name="a")))
+    assert [one for rows in found.values() for one in rows] == ["500.00"]
+
+
+def test_other_peoples_quotas_may_be_in_another_currency(firm):
+    there = [seller("x"), seller("y", "other")]
+    quotas = [*quota("x"), *({**row, "currency": "USD"} for row in quota("y"))]
+    assert paid(entries(firm(plan_of(), [deal("A", "2026-05-01")], reps=there, quotas=quotas))) == ["5000.00"]
+    with pytest.raises(DataRefused, match="quotas are in USD"):
+        entries(firm(plan_of(), [deal("A", "2026-05-01")], quotas=quotas))
+
+
+def test_a_late_clawback_is_not_in_the_asset(firm):
+    folder = firm(plan_of(), [deal("A", "2026-05-01")])
+    snapshot, _ = read(folder, "2026Q3", as_of="2026-09-30")
+    booked = entries(folder)
+    late = booked.assign(cause="correction", kind="clawback split", quarter="2026Q3", pay=-booked["pay"])
+    more = late.assign(kind="pay split", pay=-late["pay"])
+    found = [compensation.capitalised(snapshot, pd.concat([booked, one]))["capitalised"].sum() for one in (late, more)]
+    assert [str(one) for one in found] == ["5000.00", "10000.00"]
 
 
 # Laws on random companies

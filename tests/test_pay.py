@@ -62,7 +62,7 @@ def model(component: Component, credits: list[tuple], quotas: dict, targets: dic
         owed[key] = owed.get(key, 0) + own
         left = own
         if component.cap and component.cap.kind == "per_deal":
-            left = min(own, component.cap.cents)
+            left = min(max(own, -component.cap.cents), component.cap.cents)
         elif component.cap:
             above = max(owed[key] - component.cap.cents, 0)
             left = owed[key] - above + rounded(above * component.cap.share_above) - kept.get(key, 0)

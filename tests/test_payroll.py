@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from revops_lib import compensation, money, report
+from revops_lib.compensation import checking
 from revops_lib.errors import DataRefused
 from revops_lib.snapshot import Snapshot
 
@@ -97,6 +99,9 @@ def company_of(company, **tables):
             {"rep_id": rep, "quarter": "2025Q1", "measure": "bookings", "amount": "9.00", "currency": "EUR"} for rep in "xp"]}),
         ("people whose objectives do not weigh 100 %", {"objectives": [
             {"rep_id": "m", "quarter": "2025Q1", "objective": "a", "weight": 0.5, "achieved": 1.0, "decided_date": "2025-03-30"}]}),
+        ("adjustments that no plan pays", {"adjustments": [
+            {"adjustment_id": "a", "rep_id": "p", "amount": "5.00", "currency": "EUR", "author": "cfo", "reason": "agreed",
+             "decided_date": "2025-03-01"}]}),
         ("objectives that nobody has judged", {"objectives": [{"rep_id": "m", "quarter": "2025Q1", "objective": "a", "weight": 1.0}]}),
     ],
 )  # fmt: skip
@@ -104,9 +109,49 @@ def test_what_is_paid_wrongly_or_not_at_all_fails_a_check(company, check, tables
     snapshot = company_of(company, **tables)
     checks = compensation.checks(snapshot, compensation.payroll(snapshot)).set_index("check")
     assert checks.loc[check, ["found", "holds"]].tolist() == ["1", False]
-    fine = company_of(company)
+    judged = {
+        "rep_id": "m",
+        "quarter": "2025Q1",
+        "objective": "a",
+        "weight": 1.0,
+        "achieved": 1.0,
+        "decided_date": "2025-03-30",
+    }
+    fine = company_of(company, objectives=[judged])
     rest = compensation.checks(fine, compensation.payroll(fine)).set_index("check")
-    assert rest.loc[rest.index == check, "holds"].all()
+    assert rest.loc[check, "holds"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"measure": "renewals"}, {"credits": ["overlay"]}, {"of": "team"}, {"window": {"from": "2025-02-02", "to": "2025-03-31"}},
+     {"window": {"from": "2025-01-01", "to": "2025-03-31"}, "eligible": {"type": ["renewal"]}}],
+)  # fmt: skip
+def test_a_credit_that_only_looks_paid_fails_a_check(company, change):
+    part = yaml.safe_load((ROOT / "tests" / "account_executive.yml").read_text("utf-8"))["components"][0]
+    award = {"component": "bonus", "pays_on": "deals", "what": "a bonus", "measure": "bookings", "credits": ["split"],
+             "payable": part["payable"], "clawback": "none", "eligible": "none", "award": {"fixed": "500"}, "budget": "none",
+             "stacks": True}  # fmt: skip
+    quota = {"rep_id": "x", "quarter": "2025Q1", "amount": "1000.00", "currency": "EUR"}
+    quotas = [quota | {"measure": measure} for measure in ("bookings", "renewals")]
+    data = Path(company_of(company, quotas=quotas).data)
+    plan = yaml.safe_load((ROOT / "tests" / "account_executive.yml").read_text("utf-8"))
+    other = [part | {"credits": ["overlay"]}, award | change]
+    plan["components"] = other if "window" in change else [part | change]
+    (data / "plans").mkdir()
+    (data / "plans" / "account_executive.yml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    snapshot = Snapshot(data, quarter="2025Q1")
+    checks = compensation.checks(snapshot, compensation.payroll(snapshot)).set_index("check")
+    assert checks.loc["credits that no plan pays", "found"] == "1"
+
+
+def test_a_cent_lost_on_the_way_fails_a_check(company, monkeypatch):
+    snapshot, check = company_of(company), "lines sum to the pay on each rep's whole credit"
+    payroll = compensation.payroll(snapshot)
+    assert compensation.checks(snapshot, payroll).set_index("check").loc[check, "holds"]
+    real = checking.of_component
+    monkeypatch.setattr(checking, "of_component", lambda *given: real(*given).assign(earned=lambda rows: rows["earned"] - 1))
+    assert not compensation.checks(snapshot, payroll).set_index("check").loc[check, "holds"]
 
 
 def test_a_plan_that_cannot_be_applied_is_left_out_and_said(company):
@@ -150,14 +195,20 @@ def test_plans_in_words_say_every_rule(payroll):
     assert terms["account_executive", "bookings", "is payable"] == "80% on booking, 20% 3 months after the booking"
     assert "never more than was paid" in terms["account_executive", "bookings", "clawback"]
     assert terms["account_executive", "new_smb", "budget"].startswith("2,000.00 EUR")
-    assert terms["sales_manager", "objectives", "weight"] == "4,800.00 EUR a year when all is achieved"
+    assert terms["sales_manager", "objectives", "weight"] == "20% of the variable pay when all is achieved"
+    # Where one person has a role, the target pay and quota of the role are that person's.
+    assert terms["sales_manager", "whole plan", "target pay"] == "77% base and 23% variable"
+    shown = pd.concat([compensation.terms(payroll.plans).astype(str), compensation.examples(payroll.plans).astype(str)])
+    assert not shown.stack().str.contains(r"24,?000|19,?200|2,?400,?000|600,?000").any()
     rules = compensation.rules(payroll.plans).set_index("plan")
     assert rules.loc["sales_manager", "pays"].tolist()[0] == "64.00 EUR on 10,000 EUR sold"  # 0.8 × 19,200 ÷ 2,400,000 × 10,000
 
 
 def test_who_is_near_a_threshold_is_below_it_and_counted(payroll):
     near, counts = compensation.near(payroll), compensation.near_counts(payroll)
-    assert len(near) == counts["n"].sum() > 0 and (near["attainment"] < near["threshold"]).all()
+    many = near[near["plan"] == "account_executive"]
+    assert {*counts["plan"]} == {"account_executive"}  # the sample has four managers
+    assert len(many) == counts["n"].sum() > 0 and (near["attainment"] < near["threshold"]).all()
     row = near[near["plan"] == "account_executive"].iloc[0]
     own = payroll.statements.set_index(["plan", "rep_id"]).loc[("account_executive", row["rep_id"])]
     assert row["missing"] == pytest.approx(row["threshold"] * float(own["quota"]) - float(own["credited"]), abs=0.01)

@@ -115,6 +115,8 @@ def test_a_holdback_is_kept_apart(year):
         (('share: "1", on', "share: 0.1, on"), r"0.1 is a bare number — .*, line 30"),
         (('share: "1", on', "share: '0.5', on"), r"sums to 50.00% of the pay — .*, line 30"),
         (("on: booking", "on: {months: '0'}"), r"'0' is no whole number from 1 on — .*, line 30"),
+        *((("cap: none", f"cap: {{kind: hard, amount: '{text}', share_above: '0'}}"), rf"'{text}' is not a number — .*, line 29")
+          for text in ("1e20000000", "1_000", "\u0663", "1e400", "1/0", " 1")),
         (("on: booking", "on: delivery"), r"on 'delivery' is not supported — .*, line 30"),
         (("clawback: none", "clawback: {kind: share, within_months: '12', share: none, steps: none}"), r"share of a clawback of kind share — .*, line 31"),
         (("clawback: none", "clawback: {kind: schedule, within_months: '12', share: none, steps: [{months: '6', share: '1'}, {months: '3', share: '1'}]}"), r"steps must rise — .*, line 31"),

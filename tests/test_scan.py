@@ -398,8 +398,12 @@ def published(company: tuple[Path, list[str]], tmp_path_factory: pytest.TempPath
         index = site.build(runs=place / "runs", to=place / "site", say=said.append)
     snapshot = Snapshot(folder, quarter="2026Q3", as_of="2026-09-30")
     statements = compensation.statements(snapshot, compensation.plan(snapshot, name="account_executive"))
+    rules = (ROOT / "data" / "plans" / "account_executive.yml").read_text(encoding="utf-8")  # what anybody may read
     paid = {
-        str(value) for column in ("pay", "credited") for value in statements[column] if value >= 3000
+        str(value)
+        for column in ("pay", "credited")
+        for value in statements[column]
+        if value >= 3000 and str(value) not in rules
     }  # smaller ones look like years
     assert len(paid) > 4
     return index.parent, said, canaries + sorted(paid)

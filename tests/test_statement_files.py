@@ -52,7 +52,8 @@ def statement(*rows: dict[str, Any], **given: Any) -> statements.Statement:
         "owed": Decimal("1000.00"), "withheld": Decimal("0.00"),
         "parts": pd.DataFrame(exact), "lines": frame(*(rows or [line()])), "held": pd.DataFrame(held),
         "draws": pd.DataFrame(draws), "positions": pd.DataFrame(positions),
-        "next_pays": pd.DataFrame({"plan": ["Account executive"], "amount": [10_000], "pays": [Decimal("975.00")]}),
+        "next_pays": pd.DataFrame({"plan": ["Account executive"], "amount": [10_000], "pays": [Decimal("975.00")],
+                                   "is_on_deals": [True]}),
         "disputes": pd.DataFrame(disputes), "notes": ["One line waits for a quota."],
     }  # fmt: skip
     return statements.Statement(**{**usual, **given})
@@ -104,7 +105,7 @@ def test_a_person_finds_what_why_what_is_held_owed_corrected_and_next(shown):
     for said in (
         "This quarter pays you 650.00 EUR", "One line waits for a quota", "0123456789abcdef", "Acme, renewal", "version v1",
         "10,000.00 at 6.5 %", "0.00% before, 10.00% after", "When the customer has paid", "you owe 1,000.00 EUR",
-        "10.0%", "The next 10,000 EUR would pay 975.00 EUR", "2026Q2 is corrected: the deal was won and is not any more",
+        "10.0%", "The next 10,000 EUR would pay 975.00 EUR", "before what your draw", "2026Q2 is corrected: the deal was won and is not any more",
         "-120.00", "It refers to line bbbbbbbbbbbbbbbb", "Split is wrong", "25.00", "Something is wrong?", "Draft",
     ):  # fmt: skip
         assert said in text, said
@@ -129,6 +130,18 @@ def test_a_line_without_quota_says_so():
     text = " ".join(Page(statements.html(statement(line(pay=None, earned=None, held=None, withheld=None, quota=None,
                                                         before=None, after=None)))).texts)  # fmt: skip
     assert "What it pays is not known: there is no quota" in text and not re.search(r"\bnan\b", text, re.I)
+
+
+def test_a_line_without_target_pay_says_so():
+    assert "not known: the target pay" in statements.html(statement(line(pay=None)))
+
+
+@pytest.mark.parametrize(
+    ("is_on_deals", "why"), [(True, "there is no quota, or it is 0"), (False, "the plan does not pay on every deal")]
+)
+def test_what_the_next_deal_pays_is_not_known_of_every_plan(is_on_deals, why):
+    following = pd.DataFrame({"plan": ["Renewals"], "amount": [10_000], "pays": [None], "is_on_deals": [is_on_deals]})
+    assert f"would pay is not known (Renewals): {why}" in statements.html(statement(next_pays=following))
 
 
 def test_a_page_runs_nothing_fetches_nothing_and_says_its_language_and_heads():

@@ -37,6 +37,7 @@ def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mappi
     """The ledger of a quarter as known at the end of `as_of`; `closed`: the lines of each quarter closed before, by quarter.
 
     The quarter right after the last closed one carries the corrections of all of them; one further on says that it does not.
+    A quarter whose lines are not among `closed` (an emptied one) is corrected no more.
     Raises DataRefused where the source cannot tell who is paid, or no plan applies to anybody.
     """
     snapshot = Snapshot(data, quarter=quarter, as_of=as_of)
@@ -52,7 +53,9 @@ def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mappi
         return Ledger(snapshot, plans, own, before, [note])
     snapshots = [Snapshot(data, quarter=name, as_of=as_of) for name in sorted(closed)]
     now = pd.concat([_entries(one, _plans(one)) for one in snapshots], ignore_index=True).astype(own.dtypes.to_dict())
-    corrections = compensation.corrections(before, now, quarter=quarter)
+    # Of an emptied quarter nothing is computed again: what has corrected it stands.
+    standing = before[(before["cause"] != "correction") | before["for_quarter"].isin([*closed])]
+    corrections = compensation.corrections(standing, now, quarter=quarter)
     return Ledger(snapshot, plans, pd.concat([own, corrections], ignore_index=True).astype(own.dtypes.to_dict()), before)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from .. import compensation, money, periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from ..statements import Statement
+from ..statements import NO_QUOTA, NO_TARGET, Statement
 from .computing import Ledger
 
 NEXT = 10_000  # what the next so much pays, in the plan's currency
@@ -36,9 +36,10 @@ def statements(ledger: Ledger, *, is_closed: bool) -> list[Statement]:
     totals sum to the lines."""
     positions = _of_plans(ledger, _positions)
     debts = _of_plans(ledger, compensation.debts)
-    following = _of_plans(ledger, lambda snapshot, plan: compensation.next_pays(snapshot, plan, amount=NEXT))
+    following = _of_plans(ledger, _next_pays)
     held = compensation.outstanding(pd.concat([ledger.before, ledger.lines], ignore_index=True), ledger.plans)
     disputed = _of_now(disputes(ledger), periods.first_day(ledger.snapshot.quarter))
+    disputed_in = _currencies(ledger, disputed)
     deals = ledger.snapshot.opportunities.set_index("opportunity_id")["name"].dropna().to_dict()
     names = ledger.snapshot.table("reps").dropna(subset=["name"]).set_index("rep_id")["name"].astype("str").to_dict()
     lines, held = (frame.assign(name=frame["deal"].map(deals).fillna("")) for frame in (ledger.lines, held))
@@ -48,7 +49,7 @@ def statements(ledger: Ledger, *, is_closed: bool) -> list[Statement]:
     found = []
     for rep, currency in owners:
         own = {name: apart[name].get((rep, currency), frames[name].iloc[:0]) for name in frames}
-        own["disputes"] = disputed[disputed["rep_id"] == rep]
+        own["disputes"] = disputed[(disputed["rep_id"] == rep) & disputed_in.isin([currency, ""])]
         found.append(_statement(ledger, rep, names.get(rep, ""), currency, is_closed, own))
     return found
 
@@ -67,9 +68,19 @@ def disputes(ledger: Ledger) -> pd.DataFrame:
 
 
 def _of_plans(ledger: Ledger, question: Callable[..., pd.DataFrame]) -> pd.DataFrame:
-    """A frame per plan below each other, with the plan's title and currency."""
-    parts = [question(ledger.snapshot, plan).assign(plan=plan.title, currency=plan.currency) for plan in ledger.plans]
+    """A frame per plan below each other, with the plan's name (titles of two may be the same), title and currency."""
+    parts = [
+        question(ledger.snapshot, plan).assign(plan_name=plan.name, plan=plan.title, currency=plan.currency)
+        for plan in ledger.plans
+    ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _next_pays(snapshot: Snapshot, plan: compensation.Plan) -> pd.DataFrame:
+    """What one more deal pays; not known where the plan counts only some deals, or leads."""
+    found = compensation.next_pays(snapshot, plan, amount=NEXT)
+    is_on_deals = any(part.measure == "bookings" for part in plan.components)
+    return found.assign(is_on_deals=is_on_deals, pays=found["pays"] if is_on_deals else None)
 
 
 def _positions(snapshot: Snapshot, plan: compensation.Plan) -> pd.DataFrame:
@@ -86,13 +97,21 @@ def _of_now(found: pd.DataFrame, first: object) -> pd.DataFrame:
     return found[found["decided_date"].isna() | (found["decided_date"] >= pd.Timestamp(str(first)))]
 
 
+def _currencies(ledger: Ledger, disputed: pd.DataFrame) -> pd.Series:
+    """The currency of what settles each dispute, or else of the disputed line; none where the line is not in the ledger."""
+    lines = pd.concat([ledger.before, ledger.lines]).drop_duplicates("line_id").set_index("line_id")["currency"]
+    of_line = disputed["line_id"].map(lines).astype("object").fillna("")
+    return disputed["currency"].where(disputed["currency"] != "", of_line)
+
+
 def _statement(ledger: Ledger, rep: str, name: str, currency: str, is_closed: bool, own: dict[str, pd.DataFrame]) -> Statement:
     snapshot, lines = ledger.snapshot, own["lines"]
-    unknown = int((lines["pay"].isna() & (lines["cause"] != "correction")).sum())
-    missing = [f"{unknown} line{'s' if unknown > 1 else ''} pay nothing yet: there is no quota."] if unknown else []
+    unknown = lines[lines["pay"].isna() & (lines["cause"] != "correction")]
+    counts = {NO_QUOTA: int(unknown["quota"].isna().sum()), NO_TARGET: int(unknown["quota"].notna().sum())}
+    missing = [f"{n} {'line pays' if n == 1 else 'lines pay'} nothing yet: {why}." for why, n in counts.items() if n]
     causes = [*_PARTS, *sorted({*lines["cause"]} - {*_PARTS})]
     parts = [(_PARTS.get(cause, cause), _sum(lines.loc[lines["cause"] == cause, "pay"])) for cause in causes]
-    draws, latest = own["draws"], own["draws"].drop_duplicates("plan", keep="last")
+    draws, latest = own["draws"], own["draws"].drop_duplicates("plan_name", keep="last")
     happened = (draws[["topped_up", "recovered", "debt"]] != 0).any(axis=1)
     of_quarter = draws[draws["period"].isin(_periods(snapshot.quarter)) & happened]
     return Statement(

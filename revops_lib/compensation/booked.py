@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -17,8 +18,10 @@ from .plans import Award, Component, Objectives, Plan
 AMOUNTS = ("earned", "withheld", "held", "pay")
 KEY = ("component", "cause", "quarter", "rep_id", "deal", "kind")
 COLUMNS = ["version", "component", "cause", "rep_id", "deal", "kind", "line", "event_date", "share", "credit", "quota",
-           "before", "after", "gated", "attained", "tiers", "rate", *AMOUNTS]  # fmt: skip
-TEXTS = ("tiers", "gate", "rate", "line")
+           "before", "after", "gated", "attained", "tiers", "rate", "link", *AMOUNTS]  # fmt: skip
+TEXTS = ("tiers", "gate", "rate", "line", "link")
+WHOSE = ["rep_id", "deal", "kind", "line"]
+CREDIT = [*WHOSE, "event_date", "quarter"]
 
 
 def booked(snapshot: Snapshot, plan: Plan) -> Booked:
@@ -39,14 +42,13 @@ class Booked:
 
     def lines(self, quarter: pd.Period) -> pd.DataFrame:
         """One row per line: line_id, quarter, version, component, cause, rep_id, deal, kind, line, event_date, share, credit,
-        quota, before, after (cents), gated, attained, tiers, rate, earned (before gate and cap), withheld, held, pay (cents;
-        missing without a quota)."""
+        quota, before, after (cents), gated, attained, tiers, rate, link (of a true-up: the line_id of the line it changes),
+        earned (before gate and cap), withheld, held, pay (cents; missing without a quota)."""
         if str(quarter) not in self._quarters:
             found = []
             if versions := self.book.versions(quarter):
-                last = versions[-1][2]
-                found = [*self._paid(quarter), *self._trued_up(last, quarter), *self._awards(last, quarter),
-                         *self._objectives(last, quarter)]  # fmt: skip
+                found = [*self._paid(quarter), *self._trued_up(quarter), *self._awards(quarter),
+                         *self._objectives(versions[0][2], quarter)]  # fmt: skip
             table = pd.concat([one for one in found if len(one)] or [pd.DataFrame(columns=COLUMNS)], ignore_index=True)
             self._quarters[str(quarter)] = identified(self.book.plan, table.assign(quarter=str(quarter)))
         return self._quarters[str(quarter)]
@@ -58,28 +60,41 @@ class Booked:
             found.append(self._of(plan, part, "pay", placing.explained(part, rows) if is_read else rows))
         return found
 
-    def _trued_up(self, plan: Plan, quarter: pd.Period) -> list[pd.DataFrame]:
-        """What the year's earlier credits pay more or less against the quota up to now than against the one before."""
-        found = []
-        for part in plan.components if quarter.quarter > 1 else ():
-            if part.accumulation != "year_to_date":
-                continue
-            now, then = (placing.placed(self.book, plan, part, one) for one in (quarter, quarter - 1))
-            now = now[now["quarter"] != str(quarter)]
-            more = (_by_rep(now) - _by_rep(then)).dropna()
-            more = more[more != 0].astype("int64")
-            rows = pd.DataFrame({"rep_id": more.index, "pay": more.to_numpy(), "earned": more.to_numpy()})
-            year = f"{quarter.qyear}"
-            rows = rows.assign(
-                deal=year, kind="true_up", line="true_up", withheld=0, held=0,
-                event_date=pd.Timestamp(periods.last_day(quarter)), tiers="",
-            )  # fmt: skip
-            found.append(self._of(plan, part, "true_up", rows))
-        return found
+    def _trued_up(self, quarter: pd.Period) -> list[pd.DataFrame]:
+        """What the year's earlier credits pay more or less against the quota up to now than against the one before, one row per
+        credit, with the share of it that is held, and linked to the credit's own line."""
+        parts = [part for _, _, plan in self.book.versions(quarter) for part in plan.components]
+        names = dict.fromkeys(part.name for part in parts if part.accumulation == "year_to_date")
+        return [rows for name in names if quarter.quarter > 1 for rows in self._trued_up_of(name, quarter)]
 
-    def _awards(self, plan: Plan, quarter: pd.Period) -> list[pd.DataFrame]:
+    def _trued_up_of(self, name: str, quarter: pd.Period) -> Iterator[pd.DataFrame]:
+        now, then = (placing.by_version(self.book, name, one) for one in (quarter, quarter - 1))
+        before = pd.concat([rows for _, _, rows in then]) if then else pd.DataFrame(columns=[*CREDIT, "pay", "held"])
+        for plan, part, rows in now:
+            rows = rows.merge(before[[*CREDIT, "pay", "held"]], on=CREDIT, suffixes=("", "_before"))
+            pay, held = (rows[cents] - rows[f"{cents}_before"] for cents in ("pay", "held"))
+            rows = rows.assign(pay=pay, held=held)[((pay != 0) | (held != 0)).fillna(False)]
+            rows = rows[["rep_id", "deal", "kind", "line", "event_date", "quarter", "pay", "held"]]
+            if rows.empty:
+                continue
+            rows = rows.assign(
+                earned=rows["pay"] + rows["held"], withheld=0, tiers="", link=self._ids(name, rows),
+                event_date=pd.Timestamp(periods.last_day(quarter)),
+            )  # fmt: skip
+            yield self._of(plan, part, "true_up", rows)
+
+    def _ids(self, name: str, rows: pd.DataFrame) -> list[str]:
+        """The ids of the lines that credits of earlier quarters were booked on."""
+        known: dict[tuple[str, ...], str] = {}
+        for one in {*rows["quarter"]}:
+            lines = self.lines(pd.Period(one, freq=self.book.freq))
+            own = lines[(lines["component"] == name) & (lines["cause"] == "pay")]
+            known |= dict(zip(zip(*(own[key] for key in WHOSE), strict=True), own["line_id"], strict=True))
+        return [known.get(key, "") for key in zip(*(rows[name] for name in WHOSE), strict=True)]
+
+    def _awards(self, quarter: pd.Period) -> list[pd.DataFrame]:
         found = []
-        for award, rows in awarded(self.book, plan, quarter):
+        for plan, award, rows in awarded(self.book, quarter):
             waiting = 1 - sum(part.share for part in award.payable if part.on == "booking")
             held = [money.round_half_up(cents * waiting) for cents in rows["kept"]]
             rows = rows.assign(held=held, pay=[kept - part for kept, part in zip(rows["kept"], held, strict=True)])
@@ -104,11 +119,6 @@ class Booked:
         for name, empty in (("gated", True), ("attained", None), ("share", float("nan"))):
             rows[name] = rows[name] if name in rows else pd.Series([empty] * len(rows), index=rows.index, dtype="object")
         return rows[COLUMNS].astype({"gated": "object", "share": "object"})
-
-
-def _by_rep(rows: pd.DataFrame) -> pd.Series:
-    """What each rep's lines pay now or later; missing where no line's pay is known."""
-    return (rows["pay"] + rows["held"]).groupby(rows["rep_id"]).sum(min_count=1)
 
 
 def identified(plan: Plan, rows: pd.DataFrame) -> pd.DataFrame:

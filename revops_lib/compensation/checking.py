@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import money
+from .. import money, periods
 from ..snapshot import Snapshot
+from .awards import COLUMNS
+from .book import Book
 from .company import Payroll
 from .credits import assignments, credit_lines, won_deals
 from .curves import has_quota
 from .lines import of_component, statements
-from .plans import Component, Plan
+from .plans import Award, Component, Plan
 
 WHOLE = 1.0001  # splits of a deal may sum to so much: shares are written with few decimals
 
@@ -30,7 +32,6 @@ def checks(snapshot: Snapshot, paid: Payroll | Plan) -> pd.DataFrame:
     with_quota = sums["plan"].isin([plan.name for plan in plans if has_quota(plan)])
     rows = [
         _sums("lines sum to the pay on each rep's whole credit", whole, lined),
-        *([] if isinstance(paid, Plan) else [_ledger(paid)]),
         _sums("split credits sum to what was won", int(money.to_cents(won["amount"]).sum()), int(split["cents"].sum())),
         _none("deals split over 100 %", int((split.groupby("opportunity_id")["share"].sum() > WHOLE).sum())),
         _none("won deals without a credit", int(uncredited.sum())),
@@ -40,7 +41,8 @@ def checks(snapshot: Snapshot, paid: Payroll | Plan) -> pd.DataFrame:
     ]
     if not isinstance(paid, Plan):
         rows += [
-            _none("credits that no plan pays", int((~_is_paid(credited, plans)).sum())),
+            _none("credits that no plan pays", int((~_is_paid(snapshot, credited, plans)).sum())),
+            *_of_decisions(snapshot, paid),
             _none("people with a quota and no plan", _without_plan(snapshot, plans)),
             *_of_objectives(snapshot, plans),
         ]
@@ -48,36 +50,57 @@ def checks(snapshot: Snapshot, paid: Payroll | Plan) -> pd.DataFrame:
 
 
 def _both_sums(found: list[tuple[Component, pd.DataFrame]]) -> tuple[int, int]:
-    """Cents earned on each rep's whole credit at once, and by the lines before gates, caps and holdbacks."""
+    """Cents earned on each rep's whole credit at once, and by the lines before gates, caps and holdbacks; where credits add up,
+    other lines stand by themselves."""
     whole = lined = 0
     for component, rows in found:
+        if component.accumulation == "none" or component.credited != component.commissionable:
+            continue
         known = rows[rows["earned"].notna()]
         lined += int(known["earned"].sum())
-        if component.accumulation == "none" or component.credited != component.commissionable:
-            whole += int(known["earned"].sum())  # nothing to compare with: each line stands by itself
-            continue
         for _, own in known.groupby(["rep_id", "window"]):
-            ends = np.array([own["before"].iloc[0], own["after"].iloc[-1]], "int64")
+            before = int(own["before"].iloc[0])
+            ends = np.array([before, before + int(own["credit"].sum())], "int64")
             quota, target = (int(own[name].iloc[0]) if pd.notna(own[name].iloc[0]) else 1 for name in ("quota", "target"))
             upto = component.schedule.cents(ends, quota, target if component.basis == "target" else None)
             whole += int(upto[1] - upto[0])
     return whole, lined
 
 
-def _ledger(payroll: Payroll) -> tuple[str, str, str, bool]:
-    lines, sums = (money.to_cents(frame["pay"]).fillna(0) for frame in (payroll.entries, payroll.statements))
-    known = payroll.statements["pay"].notna()
-    paid = set(zip(payroll.statements.loc[known, "plan"], payroll.statements.loc[known, "rep_id"], strict=True))
-    kept = [key in paid for key in zip(payroll.entries["plan"], payroll.entries["rep_id"], strict=True)]
-    return _sums("lines of the ledger sum to the statements", int(lines[kept].sum()), int(sums.sum()))
+def _of_decisions(snapshot: Snapshot, payroll: Payroll) -> list[tuple[str, str, str, bool]]:
+    """What somebody decided stands in the ledger once: not in no plan, and not in two."""
+    lines = payroll.entries[payroll.entries["cause"].isin(["adjustment", "objective"])]
+    rows = snapshot.table("adjustments")
+    first, last = periods.first_day(snapshot.quarter), periods.last_day(snapshot.quarter)
+    decided = rows.loc[rows["decided_date"].between(pd.Timestamp(first), pd.Timestamp(last)), "adjustment_id"]
+    paid = lines.loc[lines["cause"] == "adjustment", "deal"]
+    return [
+        _none("adjustments that no plan pays", int((~decided.isin(paid)).sum())),
+        _none("adjustments and objectives paid twice", int(lines.duplicated(["cause", "rep_id", "deal", "for_quarter"]).sum())),
+    ]
 
 
-def _is_paid(credits: pd.DataFrame, plans: list[Plan]) -> pd.Series:
-    """Whether a plan of the role pays on the kind of each credit."""
-    known = {(plan.role, kind) for plan in plans for part in plan.components if part.of == "own" for kind in part.kinds}
-    known |= {(plan.role, kind) for plan in plans for award in plan.awards for kind in award.kinds}
-    found = [key in known for key in zip(credits["role"], credits["kind"], strict=True)]
-    return pd.Series(found, credits.index, dtype="bool") | credits["role"].isna()  # those without a role are counted above
+def _is_paid(snapshot: Snapshot, credits: pd.DataFrame, plans: list[Plan]) -> pd.Series:
+    """Whether a plan of the role pays on each credit: its kind, a renewal where only renewals count, a day and a deal that a
+    SPIF is for. Those without a role are counted elsewhere."""
+    found = credits["role"].isna()
+    for plan in plans:
+        own, book = credits["role"] == plan.role, Book(snapshot, plan)
+        parts: list[Component | Award] = [*plan.components, *plan.awards]
+        for part in parts:
+            if part.measure == "leads" or (isinstance(part, Component) and part.of != "own"):
+                continue
+            here = own & credits["kind"].isin(part.kinds)
+            if part.measure == "renewals":
+                here &= credits["opportunity_id"].map(book.attribute("type")) == "renewal"
+            if isinstance(part, Award):
+                here &= credits["close_date"].between(pd.Timestamp(part.first), pd.Timestamp(part.last))
+                for name, values in part.eligible.items():
+                    is_role = name == "role"
+                    of = credits["role"] if is_role else credits["opportunity_id"].map(book.attribute(COLUMNS[name]))
+                    here &= of.isin(values)
+            found |= here
+    return found
 
 
 def _without_plan(snapshot: Snapshot, plans: list[Plan]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,13 +23,15 @@ SHOWN = (0.5, 0.8, 1.0, 1.2, 1.5, 2.0)
 def curve(plans: Plan | Sequence[Plan], *, quota: int = 100_000) -> pd.DataFrame:
     """Pay at each attainment, one row per plan and step: plan, attainment, pay, marginal.
 
-    For a `quota` in whole units of currency, or for the plan's own quota and target pay of a year. `pay`: the credit coming at
-    once, gates open, without SPIFs, objectives and draws; `marginal`: pay of the next unit sold. A plan without quota has no
-    row: its tiers say it all.
+    For a `quota` in whole units of currency, or for four times as much, a year's, where the plan states quotas. Target pay is
+    in proportion to it (`_shown`): what a role is paid is private where one person holds it. `pay`: the credit coming at once,
+    gates open, without SPIFs, objectives and draws; `marginal`: pay of the next unit sold. A plan without quota has no row:
+    its tiers say it all.
     """
     rows = []
-    for plan in several(plans):
-        cents = plan.quota.annual or quota * 100
+    for one in several(plans):
+        cents = quota * 100 * (4 if one.quota.annual else 1)
+        plan = _shown(one, cents)
         for step in STEPS if has_quota(plan) else []:
             credit = int(step * cents)
             pay = plan.pay(credit, cents)
@@ -49,14 +52,25 @@ def examples(plans: Plan | Sequence[Plan], *, quota: int = 100_000) -> pd.DataFr
 
     Columns: plan, example, deal (1, 2 …), credited, position (in the quota, before and after), tiers (how the deal falls into
     them), earned, held (not payable on booking), pay (what is paid now), together (pay of the example so far). A quarter at
-    `quota` whole units of currency, or at a quarter of the plan's own annual quota and target pay; gates are passed.
+    `quota` whole units of currency, target pay in proportion as in `curve`; gates are passed.
     """
-    rows = [row for plan in several(plans) for row in (_worked(plan, plan.components[0], quota) if plan.components else [])]
+    shown = [_shown(plan, 4 * quota * 100) for plan in several(plans)]
+    rows = [row for plan in shown for row in (_worked(plan, plan.components[0], quota) if plan.components else [])]
     columns = ["plan", "example", "deal", "credited", "position", "tiers", "earned", "held", "pay", "together"]
     table = pd.DataFrame(rows, columns=columns)
     for name in ("credited", "earned", "held", "pay", "together"):
         table[name] = money.from_cents(table[name].astype("Int64"))
     return table
+
+
+def _shown(plan: Plan, annual: int) -> Plan:
+    """The plan for a quota of `annual` cents a year: with the variable pay that it has per unit of its own quota, or, where its
+    quota is not in the plan, with a tenth of that quota."""
+    if plan.variable is None:
+        return plan
+    share = Fraction(plan.variable, plan.quota.annual) if plan.quota.annual else Fraction(1, 10)
+    quota = replace(plan.quota, annual=annual) if plan.quota.annual else plan.quota
+    return replace(plan, variable=money.round_half_up(annual * share), quota=quota)
 
 
 def several(plans: Plan | Sequence[Plan]) -> list[Plan]:
@@ -70,7 +84,7 @@ def has_quota(plan: Plan) -> bool:
 
 
 def _worked(plan: Plan, part: Component, quota: int) -> list[list[object]]:
-    own, kind = (plan.quota.annual or 4 * quota * 100) // 4, part.kinds[0]
+    own, kind = quota * 100, part.kinds[0]
     named = EXAMPLES if part.basis != "amount" else ONE_RATE
     rows = [
         {"rep_id": str(no), "window": name, "event_date": pd.Timestamp(2000, 1, 1), "deal": str(i), "line": kind, "kind": kind,
@@ -92,4 +106,4 @@ def _worked(plan: Plan, part: Component, quota: int) -> list[list[object]]:
 
 
 def _position(part: Component, line: Any, quota: int) -> str:
-    return "" if part.basis == "amount" else f"{line.before / quota:.0%} – {line.after / quota:.0%}"
+    return "–" if part.basis == "amount" else f"{line.before / quota:.0%} – {line.after / quota:.0%}"

@@ -26,7 +26,8 @@ def debts(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     """The draw ledger, one row per rep and period that has ended: rep_id, period (month or quarter), earned (commission, SPIFs,
     objectives, what was released and taken back; no adjustments), topped_up, recovered, paid, debt (at the end); exact amounts.
 
-    It begins with the rep's hire, the first deal known or the first day of a draw, whichever is last. Who has left on a
+    It begins with the rep's hire, the first deal or quota known (won or not) or the first day of a draw, whichever is last. Who
+    has left on a
     period's last day is topped up no more; what is owed is recovered from what is still earned. Empty for a plan without draw.
     """
     lines = booked(snapshot, plan)
@@ -49,7 +50,9 @@ def ledger(booked: Booked, later: Later) -> pd.DataFrame:
         for rows in (booked.lines(quarter), later.lines(quarter)):
             for rep, day, cents in zip(rows["rep_id"], rows["event_date"], rows["pay"], strict=True):
                 if pd.notna(cents):
-                    earned[rep, day.strftime("%Y-%m")] += int(cents)
+                    # Judged after the quarter, an objective is still pay of the quarter.
+                    within = min(max(day, pd.Timestamp(periods.first_day(quarter))), pd.Timestamp(periods.last_day(quarter)))
+                    earned[rep, within.strftime("%Y-%m")] += int(cents)
     found = []
     for rep in sorted({*days, *(rep for rep, _ in earned)}):
         debt, number = 0, 0
@@ -72,11 +75,16 @@ def ledger(booked: Booked, later: Later) -> pd.DataFrame:
 
 
 def _quarters(book: Book) -> list[pd.Period]:
-    """The quarters the ledger covers: from the first with a won deal in which a draw is in force, until the snapshot's."""
-    deals = book.snapshot.opportunities
-    won = deals.loc[deals["status"] == "won", "close_date"].min()
-    last = book.snapshot.quarter
-    first = last if pd.isna(won) else min(periods.quarter_of(won.date(), book.snapshot.fiscal_year_end), last)
+    """The quarters the ledger covers: from the first of which anything is known and in which a draw is in force, until the
+    snapshot's. It does not hang on what is won: a debt is there before the first deal."""
+    snapshot, last = book.snapshot, book.snapshot.quarter
+    deals = snapshot.opportunities
+    days = [deals.loc[deals["status"] == "won", "close_date"].min()]
+    days.append(periods.local_day(deals["created_at"], snapshot.timezone).min())
+    known = [periods.quarter_of(day.date(), snapshot.fiscal_year_end) for day in days if pd.notna(day)]
+    if snapshot.has("quotas"):
+        known += [pd.Period(name, freq=book.freq) for name in snapshot.table("quotas")["quarter"].unique()]
+    first = min([*known, last])
     begin = next((day for day, plan in book.all_versions if plan.draw is not None), dt.date.min)
     if begin > dt.date.min:
         first = max(first, min(periods.quarter_of(begin, book.snapshot.fiscal_year_end), last))

@@ -55,7 +55,8 @@ def step(draw: Draw, own: int, debt: int, *, is_paid: bool, recovers: bool) -> t
     """One period: earned, topped_up, recovered, paid, debt at its end; `is_paid`: whether the draw is, `recovers`: whether
     what is owed is recovered."""
     owes = draw.kind != "non_recoverable"
-    missing = max(draw.amount - own, 0) if is_paid else 0
+    # What a period takes back in all is not topped up: a guarantee of pay is no guarantee against clawbacks.
+    missing = max(draw.amount - max(own, 0), 0) if is_paid else 0
     if owes and draw.limit is not None:
         missing = min(missing, max(draw.limit - debt, 0))
     above = max(own - draw.amount, 0)

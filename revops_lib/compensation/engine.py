@@ -6,7 +6,7 @@ credit. What the lines say of themselves (`explained`) is written only for those
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow
 from pyarrow import compute
 
 from .. import money
+from .bases import on_base
 from .plans import Cap, Component
 
 ORDER = ["event_date", "deal", "line"]
@@ -40,6 +41,31 @@ def paid(
     withheld (by the cap), held (what is not payable on booking), pay. All are missing where tiers are shares of a quota that is
     not known, or rates multiples of a target that is not.
     """
+    rows, group = _earned(component, credits, quotas, targets)
+    gate, known = component.gate, gates or {}
+    is_open = True if gate is None else rows["rep_id"].map(lambda rep: known.get(rep, 0) >= gate.at_least).astype("bool")
+    return _settled([component], rows.assign(gated=is_open), np.zeros(len(rows), "int64"), group)
+
+
+def earned(component: Component, credits: pd.DataFrame, quotas: pd.Series, *, targets: pd.Series | None = None) -> pd.DataFrame:
+    """The first half of `paid`, before gate, cap and holdback: the columns up to earned."""
+    return _earned(component, credits, quotas, targets)[0]
+
+
+def settled(parts: Sequence[Component], rows: pd.DataFrame) -> pd.DataFrame:
+    """The second half: what caps and holdbacks leave of what the gate lets through, in the plan's order.
+
+    `rows`: those of `earned`, with gated, and part, the place in `parts` of the terms in force on the credit's day. Caps and
+    holdbacks look at all that was let through in the window before, by whatever terms.
+    """
+    order, group, _ = _placed(rows)
+    rows = rows.iloc[order].reset_index(drop=True)
+    return _settled(parts, rows, rows["part"].to_numpy("int64"), group)
+
+
+def _earned(
+    component: Component, credits: pd.DataFrame, quotas: pd.Series, targets: pd.Series | None
+) -> tuple[pd.DataFrame, np.ndarray]:
     counts = credits["kind"].isin(component.kinds)
     order, group, first = _placed(rows := credits if counts.all() else credits[counts])
     rows = rows.iloc[order].reset_index(drop=True)
@@ -50,25 +76,37 @@ def paid(
     unknown = (quota == 0) | (target == 0) if is_target else quota == 0
     credit, base = (rows[name].to_numpy("int64") for name in ("credit", "base"))
     after = _running(credit, group)
-    before = after - credit
     if component.accumulation == "none":
-        earned = np.sign(credit) * component.schedule.cents(np.abs(credit), quota, target)
+        cents = np.sign(credit) * component.schedule.cents(np.abs(credit), quota, target)
     else:
-        earned = _steps(component.schedule.cents(after, quota, target), group)
-    earned = _on_base(earned, credit, base)
-    gated = np.ones(len(rows), bool)
-    if component.gate is not None:
-        gated = np.array([(gates or {}).get(rep, 0) >= component.gate.at_least for rep, _ in whose], bool)[group]
-    owed = np.where(gated, earned, 0)
-    kept = owed if component.cap is None else _capped(owed, group, component.cap)
-    held = _shared(kept, group, component.holdback)
-    amounts = {"before": before, "after": after, "earned": earned, "withheld": owed - kept, "held": held, "pay": kept - held}
+        cents = _steps(component.schedule.cents(after, quota, target), group)
+    if (credit != base).any():
+        cents = on_base(component, cents, credit, base, after, group, quota, target)
     none = np.ones(len(rows), bool)
+    amounts = {"before": after - credit, "after": after, "earned": cents}
     return rows.assign(
         quota=pd.arrays.IntegerArray(quota, unknown if is_share else none),
-        target=pd.arrays.IntegerArray(quota if target is None else target, none if target is None else unknown), gated=gated,
+        target=pd.arrays.IntegerArray(quota if target is None else target, none if target is None else unknown),
         **{name: pd.arrays.IntegerArray(cents, unknown) for name, cents in amounts.items()},
-    )  # fmt: skip
+    ), group  # fmt: skip
+
+
+def _settled(parts: Sequence[Component], rows: pd.DataFrame, which: np.ndarray, group: np.ndarray) -> pd.DataFrame:
+    unknown = rows["earned"].isna().to_numpy("bool")
+    owed = np.where(rows["gated"].to_numpy("bool"), rows["earned"].to_numpy("int64", na_value=0), 0)
+    kept, held = owed.copy(), owed * 0
+    if any(part.cap for part in parts):
+        total = _running(owed, group)
+        for place, part in enumerate(parts):
+            own = which == place
+            kept[own] = owed[own] if part.cap is None else _capped(owed[own], total[own], part.cap)
+    if any(part.holdback for part in parts):
+        total = _running(kept, group)
+        for place, part in enumerate(parts):  # a share of rounded running sums, so that no cent is lost
+            own = which == place
+            held[own] = money.part(total[own], part.holdback) - money.part(total[own] - kept[own], part.holdback)
+    amounts = {"withheld": owed - kept, "held": held, "pay": kept - held}
+    return rows.assign(**{name: pd.arrays.IntegerArray(cents, unknown) for name, cents in amounts.items()})
 
 
 def _own(cents: pd.Series | None, whose: list[tuple[str, str]]) -> np.ndarray:
@@ -172,30 +210,13 @@ def _running(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     return total - np.repeat(total[first] - values[first], size) if len(values) else total
 
 
-def _on_base(earned: np.ndarray, credit: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Pay on what is paid on, where that is not what counts towards quota: at the rate that the credit has earned."""
-    other = np.flatnonzero(base != credit)
-    if not len(other):
-        return earned
-    result = earned.copy()
-    result[other] = [
-        money.round_half_up(Fraction(int(earned[i]) * int(base[i]), int(credit[i]))) if credit[i] else 0 for i in other
-    ]
-    return result
-
-
-def _capped(owed: np.ndarray, group: np.ndarray, cap: Cap) -> np.ndarray:
+def _capped(owed: np.ndarray, total: np.ndarray, cap: Cap) -> np.ndarray:
+    """What a cap leaves of each row; `total`: the running sum of what was owed, with the row."""
     if cap.kind == "per_deal":
-        return np.minimum(owed, cap.cents)
-    total = _running(owed, group)
-    above = np.maximum(total - cap.cents, 0)
-    some = above * 0 if cap.kind == "hard" else money.part(above, cap.share_above)
-    return _steps(total - above + some, group)
-
-
-def _shared(kept: np.ndarray, group: np.ndarray, share: Fraction) -> np.ndarray:
-    """A share of the pay, cut at rounded running sums so that no cent is lost."""
-    return kept * 0 if share == 0 else _steps(money.part(_running(kept, group), share), group)
+        return np.clip(owed, -cap.cents, cap.cents)
+    after, before = (np.minimum(sums, cap.cents) + money.part(np.maximum(sums - cap.cents, 0), cap.share_above)
+                     for sums in (total, total - owed))  # fmt: skip
+    return after - before
 
 
 def _steps(running: np.ndarray, group: np.ndarray) -> np.ndarray:

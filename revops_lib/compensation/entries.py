@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pandas as pd
 
-from .. import money, periods, sources
+from .. import money, periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from ..snapshot.plans import plan_file, plan_names
 from . import staff
 from .book import Book
 from .booked import Booked, booked, identified
 from .drawn import ledger
 from .later import Later
+from .objectives import carries
 from .placing import gate_told
 from .plans import Component, Plan
 from .telling import rule
@@ -59,7 +61,7 @@ def _of_quarter(booked: Booked) -> pd.DataFrame:
              for part, attained, cause in zip(parts, rows["attained"], rows["cause"], strict=True)]  # fmt: skip
     told = [rule(plans[line.version], part, line) for part, line in zip(parts, rows.itertuples(), strict=True)]
     places = {name: (rows[name].astype("Float64") / rows["quota"].astype("Float64")) for name in ("before", "after")}
-    return rows.assign(gate=gates, rule=told, link="", for_quarter=rows["quarter"], **places)
+    return rows.assign(gate=gates, rule=told, for_quarter=rows["quarter"], **places)
 
 
 def _of_later(booked: Booked, later: Later) -> pd.DataFrame:
@@ -89,13 +91,17 @@ def _of_draws(booked: Booked, later: Later) -> pd.DataFrame:
 
 def _of_adjustments(book: Book) -> pd.DataFrame:
     """What somebody decided in the quarter for who was in the plan's role on the day. Where several plans are for one role it
+    in force it
     belongs to the first by name: it is paid once."""
     snapshot, plan = book.snapshot, book.plan
     rows = snapshot.table("adjustments")
     rows = rows[rows["decided_date"].between(*map(pd.Timestamp, _days(snapshot)))]
     role = staff.on_day(book.roster, rows["rep_id"], rows["decided_date"])["role"]
-    rows = rows[role == plan.role].reset_index(drop=True)
-    if rows.empty or _has_another(snapshot, plan):
+    of_day = [_of_day(book, day.date()) for day in rows["decided_date"]]
+    is_own = [one is not None and one.role == own and carries(snapshot, one, day.date())
+              for one, own, day in zip(of_day, role, rows["decided_date"], strict=True)]  # fmt: skip
+    rows = rows[pd.Series(is_own, rows.index, dtype="bool")].reset_index(drop=True)
+    if rows.empty:
         return pd.DataFrame(columns=["line_id"])
     if others := sorted({*rows["currency"]} - {plan.currency}):
         raise DataRefused(
@@ -118,10 +124,9 @@ def _days(snapshot: Snapshot) -> tuple[str, str]:
     return str(periods.first_day(snapshot.quarter)), str(periods.last_day(snapshot.quarter))
 
 
-def _has_another(snapshot: Snapshot, plan: Plan) -> bool:
-    names = plan_names(snapshot)
-    before = names[: names.index(plan.name)] if plan.name in names else []
-    return any(sources.read_yaml(plan_file(snapshot, name)).get("applies_to") == plan.role for name in before)
+def _of_day(book: Book, day: dt.date) -> Plan | None:
+    """The plan as in force on a day of the quarter."""
+    return next((plan for first, last, plan in book.versions(book.snapshot.quarter) if first <= day <= last), None)
 
 
 def _finished(book: Book, rows: pd.DataFrame) -> pd.DataFrame:

@@ -61,7 +61,9 @@ def _contracts(snapshot: Snapshot, entries: pd.DataFrame, customer_life: int) ->
     """What each deal cost in each month, with its time."""
     deals = snapshot.opportunities
     won = deals.loc[deals["status"] == "won", "opportunity_id"]
-    rows = entries[entries["cause"].isin(CAUSES) & entries["deal"].isin(won)]
+    # A correction says in its kind what it corrects; one of a clawback or a release is as little in the asset as these are.
+    of = entries["kind"].where(entries["cause"] == "correction", entries["cause"]).str.split(" ").str[0]
+    rows = entries[entries["cause"].isin(CAUSES) & of.isin(CAUSES) & entries["deal"].isin(won)]
     booked = pd.to_datetime(rows["event_date"]).dt.to_period("M")
     carried = pd.PeriodIndex(rows["quarter"].astype("str"), freq=snapshot.quarter.freqstr).asfreq("M", "start")
     month = booked.where(rows["cause"] != "correction", pd.Series(carried, index=rows.index))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -13,8 +15,10 @@ from .. import periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
 from .booked import Booked, identified
+from .credits import LEAD
 from .plans import Award, Component
-from .releases import Cancelled, Invoice, Move, months_after, moves
+from .quotas import quarters_of
+from .releases import Cancelled, Change, Invoice, Move, months_after, moves
 
 Deal = tuple[pd.Period, Decimal | None, str | None]  # quarter in which it was won, amount and currency as written
 COLUMNS = ["component", "cause", "quarter", "rep_id", "deal", "kind", "line", "event_date", "version", "pay", "held", "why",
@@ -31,6 +35,9 @@ class Later:
             parts += [*plan.components, *plan.awards]
         waits = {payable.on for part in parts for payable in part.payable}
         self._months = sorted({one.months for part in parts for one in part.payable if one.on == "months"})
+        self._is_trued_up = any(isinstance(part, Component) and part.accumulation == "year_to_date" for part in parts)
+        for part in parts:
+            _refuse_waiting(part)
         self._is_quiet = waits == {"booking"} and not any(part.clawback for part in parts)
         self._won = {} if self._is_quiet else _won(self._snapshot)
         self._invoices = _invoices(self._snapshot, self._won) if waits & {"invoice", "cash"} else {}
@@ -50,15 +57,27 @@ class Later:
         return identified(self._booked.book.plan, pd.DataFrame(rows, columns=COLUMNS))
 
     def _moves(self, booked: pd.Period, quarter: pd.Period) -> Iterator[tuple[Any, Move]]:
-        first, last = periods.first_day(quarter), periods.last_day(quarter)
+        first, last = periods.first_day(quarter), min(periods.last_day(quarter), self._snapshot.as_of)
+        changes = self._changes(booked, quarter)
         for line in self._booked.lines(booked).itertuples():
             part = self._booked.parts[str(line.component), str(line.version)]
             if not isinstance(part, Component | Award) or line.cause == "true_up" or pd.isna(line.pay):
                 continue
             day = line.event_date.date()
+            deal = "" if line.kind in (LEAD, "pool") else line.deal  # these are no deal, whatever they are called
             done = moves(int(line.pay), int(line.held), day, part.payable, part.clawback,
-                         self._invoices.get(line.deal, []), self._cancelled.get(line.deal))  # fmt: skip
+                         self._invoices.get(deal, []), self._cancelled.get(deal),
+                         changes.get(line.line_id, []))  # fmt: skip
             yield from ((line, move) for move in done if first <= move.day <= last and (move.pay or move.held))
+
+    def _changes(self, booked: pd.Period, quarter: pd.Period) -> dict[str, list[Change]]:
+        """What true-ups until a quarter have changed of the lines of an earlier one, by line_id."""
+        found: dict[str, list[Change]] = {}
+        for number in range(1, min((quarter - booked).n, 4 - booked.quarter) + 1) if self._is_trued_up else ():
+            rows = self._booked.lines(booked + number)
+            for one in rows[rows["cause"] == "true_up"].itertuples():
+                found.setdefault(one.link, []).append((one.event_date.date(), int(one.pay), int(one.held)))
+        return found
 
     def _earlier(self, quarter: pd.Period) -> list[pd.Period]:
         """The quarters with lines that may move in this one, in order."""
@@ -68,11 +87,23 @@ class Later:
         billed = ((deal, day) for deal, found in self._invoices.items() for one in found for day in (one.invoiced, one.paid))
         deals = {deal for deal, day in billed if day is not None and first <= day <= last}
         deals |= {deal for deal, one in self._cancelled.items() if first <= one.day <= last}
-        found = {quarter, *(self._won[deal][0] for deal in deals if deal in self._won)}
+        year = quarters_of("year_to_date", quarter) if self._is_trued_up else []
+        found = {quarter, *year, *(self._won[deal][0] for deal in deals if deal in self._won)}
         for months in self._months:
             for day in (first, last):
                 found.add(periods.quarter_of(months_after(day, -months), self._snapshot.fiscal_year_end))
         return sorted(one for one in found if one <= quarter)
+
+
+def _refuse_waiting(part: Component | Award) -> None:
+    """DataRefused where pay waits for an invoice that can never come: leads and pools belong to no deal."""
+    waits = [payable.on for payable in part.payable if payable.on in ("invoice", "cash")]
+    if waits and (part.measure == "leads" or (isinstance(part, Award) and part.kind == "pool")):
+        raise DataRefused(
+            f"{part.name} pays on {'leads' if part.measure == 'leads' else 'a pool'} when there is an invoice, which has none",
+            f"plan component {part.name}, payable",
+            "let it be payable on booking or after months",
+        )
 
 
 def _won(snapshot: Snapshot) -> dict[str, Deal]:
@@ -94,6 +125,7 @@ def _invoices(snapshot: Snapshot, won: dict[str, Deal]) -> dict[str, list[Invoic
             "map a table of invoices, or pay on booking",
         )
     found: dict[str, list[Invoice]] = {}
+    credited: dict[str, list[Invoice]] = {}  # what credit notes have cancelled
     for row in snapshot.table("invoices").sort_values(["opportunity_id", "invoiced_date", "invoice_id"]).itertuples():
         _, amount, currency = won.get(row.opportunity_id, (None, None, None))
         if amount is None:
@@ -105,11 +137,38 @@ def _invoices(snapshot: Snapshot, won: dict[str, Deal]) -> dict[str, list[Invoic
                 "state invoices in the currency of the deal",
             )
         own = found.setdefault(row.opportunity_id, [])
-        left = 1 - sum((one.part for one in own), Fraction(0))
         part = Fraction(row.amount) / Fraction(amount) if amount else Fraction(1)
         paid = None if pd.isna(row.paid_date) else row.paid_date.date()
-        own.append(Invoice(min(max(part, Fraction(0)), left), row.invoiced_date.date(), paid))
-    return found
+        free = credited.setdefault(row.opportunity_id, [])
+        if part < 0:
+            _credit_note(own, free, -part)
+        else:
+            _invoice(own, free, part, row.invoiced_date.date(), paid)
+    return {deal: [*own, *credited[deal]] for deal, own in found.items()}
+
+
+def _credit_note(own: list[Invoice], free: list[Invoice], part: Fraction) -> None:
+    """Cancels what is not paid, the latest invoice first: a later invoice may take its place. What was paid stays paid."""
+    for place in reversed(range(len(own))):
+        one = own[place]
+        gone = min(part, one.part) if one.paid is None else Fraction(0)
+        if gone:
+            own[place], part = replace(one, part=one.part - gone), part - gone
+            free.append(replace(one, part=gone))
+
+
+def _invoice(own: list[Invoice], free: list[Invoice], part: Fraction, day: dt.date, paid: dt.date | None) -> None:
+    """A new invoice first takes the place of cancelled ones, whose day of invoice stays (what waited for it is paid), then
+    counts for what is not invoiced yet."""
+    while free and part > 0:
+        one = free.pop(0)
+        taken = min(part, one.part)
+        own.append(Invoice(taken, one.invoiced, paid))
+        part -= taken
+        if one.part > taken:
+            free.insert(0, replace(one, part=one.part - taken))
+    left = 1 - sum((one.part for one in [*own, *free]), Fraction(0))
+    own.append(Invoice(min(part, left), day, paid))
 
 
 def _cancelled(snapshot: Snapshot) -> dict[str, Cancelled]:

@@ -21,6 +21,8 @@ _WON = ("pay", "spif", "true_up")  # causes whose `deal` is one that was won
 # Why a line differs that has the same credit, quota and plan.
 _MOVED = {"objective": "it was judged after the quarter was closed",
           **dict.fromkeys([*_WON, "draw", "recovery"], "other lines moved it")}  # fmt: skip
+# What a line says beside its amounts: as its latest correction says it.
+_SAID = ("version", "quota", "before", "after", "tiers", "gate")
 _HELD = ("rep_id", "plan", "component", "deal", "currency")
 
 Key = tuple[str, ...]  # quarter the line stands in, rep_id, plan, component, cause, deal, kind
@@ -69,6 +71,8 @@ def _summed(lines: pd.DataFrame) -> dict[Key, _Standing]:
             (cause, _, kind), of = kind.partition(" "), row["for_quarter"]
         key = (of, row["rep_id"], row["plan"], row["component"], cause, row["deal"], kind)
         one = found.setdefault(key, _Standing({str(name): value for name, value in row.items()}))
+        if row["cause"] == CORRECTION:
+            one.row.update({name: row[name] for name in _SAID})
         for name, column in cents.items():
             value = column.iloc[place]
             one.cents[name] += 0 if pd.isna(value) else int(value)

@@ -11,6 +11,7 @@ from .. import money
 from .company import Payroll
 from .plans import Component, Plan
 
+FEWEST = 5  # people, of whom something is said
 COLUMNS = ["plan", "rep_id", "team", "component", "threshold", "what", "attainment", "missing"]
 
 
@@ -38,10 +39,14 @@ def near(payroll: Payroll, *, within: float = 0.2) -> pd.DataFrame:
 
 def near_counts(payroll: Payroll, *, within: float = 0.2) -> pd.DataFrame:
     """How many people are close to each threshold of each plan, one row per threshold: plan, threshold (in words), what, n.
-    Nobody is named."""
+    Nobody is named, and plans of fewer than five people with a quota are left out: that none of four is close is about each.
+    """
     found = near(payroll, within=within)
     rows = []
+    standing = payroll.statements[payroll.statements["attainment"].notna()]
     for plan in payroll.plans:
+        if standing.loc[standing["plan"] == plan.name, "rep_id"].nunique() < FEWEST:
+            continue
         for part, threshold, what in _thresholds(plan):
             here = found[(found["plan"] == plan.name) & (found["threshold"] == float(threshold)) & (found["what"] == what)]
             rows.append([plan.name, f"{float(threshold):.0%} of quota, {part.name}", what, here["rep_id"].nunique()])

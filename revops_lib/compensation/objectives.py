@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from fractions import Fraction
 from typing import Any
 
 import pandas as pd
 
-from .. import money, periods
+from .. import money, periods, sources
+from ..errors import DataRefused
 from ..snapshot import Snapshot
+from ..snapshot.plans import in_force, plan_file, plan_names
 from . import staff
 from .book import Book
 from .plans import Objectives, Plan
@@ -22,6 +25,8 @@ def judged(book: Book, plan: Plan, part: Objectives, quarter: pd.Period) -> pd.D
     that is not judged yet pays nothing. Weights count as written, whatever they sum to.
     """
     rows = of_quarter(book.snapshot, book.roster, plan, quarter)
+    if not carries(book.snapshot, plan, periods.first_day(quarter), objectives=True):
+        rows = rows.head(0)
     targets = book.quotas.targets(part, "quarter", quarter, plan=plan).droplevel("window")
     target = [int(targets.get(rep, 0)) for rep in rows["rep_id"]]
     paid, upto = [], dict.fromkeys(rows["rep_id"], Fraction(0))
@@ -38,11 +43,28 @@ def judged(book: Book, plan: Plan, part: Objectives, quarter: pd.Period) -> pd.D
 
 
 def of_quarter(snapshot: Snapshot, roster: pd.DataFrame, plan: Plan, quarter: pd.Period) -> pd.DataFrame:
-    """The objectives of a quarter of who is in the plan's role on its last day."""
+    """The objectives of a quarter of who is in the plan's role on the day they are judged; on the quarter's last day where that
+    comes later, or has not come."""
     found = snapshot.table("objectives")
     found = found[found["quarter"] == str(quarter)].sort_values(["rep_id", "objective"], ignore_index=True)
-    last = pd.Series(pd.Timestamp(periods.last_day(quarter)), index=found.index)
-    return found[staff.on_day(roster, found["rep_id"], last)["role"] == plan.role].reset_index(drop=True)
+    first, last = (pd.Timestamp(day).as_unit("us") for day in (periods.first_day(quarter), periods.last_day(quarter)))
+    days = found["decided_date"].fillna(last).clip(first, last)
+    return found[staff.on_day(roster, found["rep_id"], days)["role"] == plan.role].reset_index(drop=True)
+
+
+def carries(snapshot: Snapshot, plan: Plan, day: dt.date, *, objectives: bool = False) -> bool:
+    """Whether a plan is the first by name that is in force for its role on a day (and pays on objectives): what belongs to a
+    person and no credit is paid once."""
+    names = plan_names(snapshot)
+    for name in names[: names.index(plan.name)] if plan.name in names else []:
+        try:
+            values = in_force(sources.read_yaml(plan_file(snapshot, name)), day, name)
+        except DataRefused:  # not in force yet
+            continue
+        pays = [part.get("pays_on") for part in values.get("components") or [] if isinstance(part, dict)]
+        if values.get("applies_to") == plan.role and (not objectives or "objectives" in pays):
+            return False
+    return True
 
 
 def _exact(share: float) -> Fraction:

@@ -142,18 +142,25 @@ class Quotas:
                 "map a table of quotas, or state them in the plan",
             )
         quotas = self._snapshot.table("quotas")
-        others = sorted({*quotas.loc[quotas["measure"] != "leads", "currency"].dropna()} - {self._plan.currency})
-        if others:
+        is_other = (quotas["measure"] != "leads") & quotas["currency"].notna() & (quotas["currency"] != self._plan.currency)
+        found_other = quotas[is_other]
+        here = [self._is_here(rep, of) for rep, of in zip(found_other["rep_id"], found_other["quarter"], strict=True)]
+        if others := sorted({*found_other.loc[here, "currency"]}):
             raise DataRefused(
                 f"quotas are in {others[0]}, the plan pays {self._plan.currency}",
                 "table quotas",
                 "state quotas in the currency of the plan",
             )
+        quotas = quotas[~is_other]  # of people whom other plans pay
         found: dict[tuple[str, str], dict[str, int]] = {}
         rows = zip(quotas["measure"], quotas["quarter"], quotas["rep_id"], money.to_cents(quotas["amount"]), strict=True)
         for measure, quarter, rep, cents in rows:
             found.setdefault((measure, quarter), {})[rep] = int(cents)
         return found
+
+    def _is_here(self, rep: str, quarter: str) -> bool:
+        """Whether somebody is in the plan's role on a day of a quarter."""
+        return bool(staff.within(self._days.get(rep, []), pd.Period(quarter, freq=self._snapshot.quarter.freqstr)))
 
     def _require_all(self, measure: str, quarters: list[pd.Period]) -> None:
         """DataRefused when the table has quotas for some quarters of the year only: the whole year's are not known."""

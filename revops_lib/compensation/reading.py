@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from ..errors import UsageError, nearest
 
 Path = tuple[str | int, ...]
+# A decimal or a fraction, of digits that everybody reads alike, and of a size that pay can have.
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?|-?[0-9]{1,9}/0*[1-9][0-9]{0,8}")
 
 
 class Reader:
@@ -80,10 +83,10 @@ class Reader:
         found = self.at(at)
         if not isinstance(found, str):
             raise self.wrong(at, f"{found!r} is a bare number", f'quote it: "{found}"')
-        try:
-            return Fraction(found)
-        except (ValueError, ZeroDivisionError):
-            raise self.wrong(at, f"{found!r} is not a number", 'write it like "0.065"') from None
+        if not _NUMBER.fullmatch(found):
+            told = found if len(found) <= 30 else f"{found[:30]}…"
+            raise self.wrong(at, f"{told!r} is not a number", 'write it like "0.065" or "1/3", with at most 12 decimals')
+        return Fraction(found)
 
     def positive(self, at: Path) -> Fraction:
         found = self.number(at)

@@ -42,14 +42,18 @@ class Move:
     why: str
 
 
+Change = tuple[dt.date, int, int]  # day, pay, held: what a true-up adds to a line
+
+
 def moves(
     pay: int, held: int, booked: dt.date, payable: Sequence[Payable], rule: Clawback | None,
-    invoices: Sequence[Invoice], cancelled: Cancelled | None,
+    invoices: Sequence[Invoice], cancelled: Cancelled | None, changes: Sequence[Change] = (),
 ) -> list[Move]:  # fmt: skip
     """Everything that happens to a line after its booking, in order of days.
 
     What is held is released at rounded cumulative shares, so that no cent is lost. A clawback never takes more than was paid on
-    the line; what it cancels of the rest is released no more.
+    the line; what it cancels of the rest is released no more. `changes`: what later true-ups add to its pay and to
+    what it holds: a clawback takes its share of them, before and after it.
 
     >>> parts = [Payable(Fraction(1, 2), "booking"), Payable(Fraction(1, 2), "months", 12)]
     >>> rule = Clawback("share", 12, Fraction(1))
@@ -60,19 +64,28 @@ def moves(
     [(-50000, -50000)]
     """
     share = Fraction(0) if rule is None or cancelled is None else taken_back(rule, booked, cancelled)
+    gone_on = dt.date.max if cancelled is None else max(cancelled.day, booked)  # what is not booked yet cannot be taken back
     whole = sum((part.share for part in payable if part.on != "booking"), Fraction(0))
     found: list[Move] = []
+    taken = Fraction(0)
     done, left, paid, start = Fraction(0), held, pay, Fraction(0)  # shares released, cents of `left` from `start` on
     released = 0
-    for day, part, why in [*_waiting(payable, booked, invoices), (dt.date.max, Fraction(0), "")]:
-        if share and cancelled is not None and cancelled.day < day:
+    waiting = [(day, part, why, 0, 0) for day, part, why in _waiting(payable, booked, invoices)]
+    changed = [(day, Fraction(0), "what had waited before the true-up", pays, holds) for day, pays, holds in changes]
+    for day, part, why, more, kept in sorted([*waiting, *changed, (dt.date.max, Fraction(0), "", 0, 0)]):
+        if share and cancelled is not None and gone_on < day:
             open_ = left - released
             gone = money.round_half_up(open_ * share)
             back = clawback(paid, share)
-            found.append(Move(cancelled.day, "clawback", back, -gone, _why(share, booked, cancelled)))
-            left, released, start, share = open_ - gone, 0, done, Fraction(0)
+            found.append(Move(gone_on, "clawback", back, -gone, _why(share, booked, cancelled)))
+            left, released, start, share, taken = open_ - gone, 0, done, Fraction(0), share
+        if more or kept:
+            back, gone = (money.round_half_up(cents * taken) for cents in (more, kept))
+            if back or gone:
+                found.append(Move(day, "clawback", -back, -gone, _why(taken, booked, cancelled)))
+            paid, left = paid + more - back, left + kept - gone
         done += part
-        upto = money.round_half_up(left * (done - start) / (whole - start)) if whole > start else 0
+        upto = money.round_half_up(left * (done - start) / (whole - start)) if whole > start else left
         if upto != released:
             found.append(Move(day, "released", upto - released, released - upto, why))
             paid, released = paid + upto - released, upto
@@ -106,7 +119,8 @@ def taken_back(rule: Clawback, booked: dt.date, cancelled: Cancelled) -> Fractio
     return rule.share or Fraction(0)
 
 
-def _why(share: Fraction, booked: dt.date, cancelled: Cancelled) -> str:
+def _why(share: Fraction, booked: dt.date, cancelled: Cancelled | None) -> str:
+    assert cancelled is not None
     served = months_between(booked, cancelled.day)
     return f"cancelled on {cancelled.day}, {served} months after the booking: {float(share):.2%} are taken back"
 

@@ -34,7 +34,7 @@ def _why(plan: Plan, line: Any) -> str:
     one = f"{line.share:.2%} of the deal, " if pd.notna(line.share) and line.share < 1 else ""
     credited = f"{one}{amount(line.credit)} credited"
     if pd.isna(line.pay):
-        return f"{credited}, but no quota: what it pays is not known"
+        return f"{credited}, but {line.tiers or 'no quota'}: what it pays is not known"
     return f"{credited}, {line.tiers}, rounded on the running total"
 
 

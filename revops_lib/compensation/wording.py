@@ -40,7 +40,8 @@ def rules(plans: Plan | Sequence[Plan]) -> pd.DataFrame:
 
 def terms(plans: Plan | Sequence[Plan]) -> pd.DataFrame:
     """Everything else that plans state, one row per plan, component and term: plan, component,
-    term, says. What a plan does not have is left out."""
+    term, says. What a plan does not have is left out, and so are its target pay and quota: where one person has the role, they
+    are that person's. Their shares are said."""
     rows = [[plan.name, *told] for plan in several(plans) for told in _terms(plan) if told[-1]]
     return pd.DataFrame(rows, columns=["plan", "component", "term", "says"])
 
@@ -52,9 +53,10 @@ def _terms(plan: Plan) -> Iterator[tuple[str, str, str]]:
     yield WHOLE, "applies to", plan.role.replace("_", " ")
     yield WHOLE, "decided by", plan.decided_by
     if plan.base is not None and plan.variable is not None:
-        yield WHOLE, "target pay", f"{amount(plan.base)} base and {amount(plan.variable)} variable a year"
+        both = max(plan.base + plan.variable, 1)
+        yield WHOLE, "target pay", f"{plan.base / both:.0%} base and {plan.variable / both:.0%} variable"
     if plan.quota.annual is not None:
-        yield WHOLE, "quota", f"{amount(plan.quota.annual)} a year, in quarters of {_weights(plan.quota.weights)}"
+        yield WHOLE, "quota", f"of the plan, in quarters of {_weights(plan.quota.weights)}"
     if plan.quota.proration != "none":
         yield WHOLE, "quota of a part of the time", "by calendar days in the role"
     yield WHOLE, "quota of a new hire", ", ".join(f"{float(share):.0%}" for share in plan.quota.ramp)
@@ -70,7 +72,7 @@ def _terms(plan: Plan) -> Iterator[tuple[str, str, str]]:
         yield from ((award.name, term, says) for term, says in _award(award, amount, is_only=len(plan.awards) == 1))
     for goal in plan.objectives:
         yield goal.name, "pays on", goal.what
-        yield goal.name, "weight", f"{amount(plan.target(goal))} a year when all is achieved"
+        yield goal.name, "weight", f"{float(goal.weight):.0%} of the variable pay when all is achieved"
 
 
 def _component(part: Component, amount: Any) -> Iterator[tuple[str, str]]:

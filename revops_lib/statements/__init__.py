@@ -6,6 +6,6 @@ bytes, whatever the time zone, the locale or the hash seed.
 
 from .page import html
 from .paper import pdf
-from .words import Statement
+from .words import NO_QUOTA, NO_TARGET, Statement
 
-__all__ = ["Statement", "html", "pdf"]
+__all__ = ["NO_QUOTA", "NO_TARGET", "Statement", "html", "pdf"]

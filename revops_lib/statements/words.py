@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 NOT_KNOWN = "not known"
+NO_QUOTA, NO_TARGET = "there is no quota for it, or it is 0", "the target pay it is a part of is not stated"
 # What a line is beside the pay on a deal, after the name of its component.
 _CAUSES = {"true_up": "true-up", "released": "paid out of what was held", "clawback": "taken back",
            "draw": "topped up", "recovery": "paid back", "correction": "correction"}  # fmt: skip
@@ -23,8 +24,8 @@ class Statement:
     caps. `parts`: what (text), amount; they sum to the total. `lines`: the person's lines of the ledger with `name` of the
     deal; those of cause "correction" are told apart. `held`: deal, name, component, line_id, event_date, comes (text), held,
     gone, left. `draws`: period, earned, topped_up, recovered, paid, debt. `positions`: plan, credited, quota, attainment.
-    `next_pays`: plan, amount, pays. `disputes`: line_id, raised_date, reason, decision, amount. `notes`: sentences about the
-    whole.
+    `next_pays`: plan, amount, pays, is_on_deals (whether the plan pays on whatever deal is won). `disputes`: line_id,
+    raised_date, reason, decision, amount. `notes`: sentences about the whole.
     """
 
     rep_id: str
@@ -146,7 +147,7 @@ def _why(row: dict[str, Any]) -> list[str]:
     if pd.notna(row["withheld"]) and row["withheld"]:
         said.append(f"Withheld by a cap or budget: {money(row['withheld'])}.")
     if pd.isna(row["pay"]):
-        said.append("What it pays is not known: there is no quota.")
+        said.append(f"What it pays is not known: {NO_QUOTA if pd.isna(row['quota']) else NO_TARGET}.")
     refers = f" It refers to line {row['link']}." if row["link"] else ""
     deal = f"Deal {row['deal']}, plan" if row["name"] else "Plan"
     return [*said, f"{deal} {row['plan']}, version {row['version']}. Line {row['line_id']}.{refers}"]
@@ -188,11 +189,15 @@ def _positions(told: Statement) -> Section:
 
 
 def _next(told: Statement) -> Section:
-    sentences = [
-        f"The next {row['amount']:,.0f} {told.currency} would pay {money(row['pays'], told.currency)} ({row['plan']})."
-        for row in told.next_pays.to_dict("records")
-        if pd.notna(row["pays"])
-    ]
+    draw = "" if told.draws.empty else ", before what your draw tops up or takes back"
+    sentences = []
+    for row in told.next_pays.to_dict("records"):
+        one = f"{row['amount']:,.0f} {told.currency}"
+        if pd.notna(row["pays"]):
+            sentences.append(f"The next {one} would pay {money(row['pays'], told.currency)} ({row['plan']}){draw}.")
+        else:
+            why = "there is no quota, or it is 0" if row["is_on_deals"] else "the plan does not pay on every deal won"
+            sentences.append(f"What the next {one} would pay is not known ({row['plan']}): {why}.")
     return Section("What the next deal pays", sentences or ["That is not known: there is no quota."])
 
 
