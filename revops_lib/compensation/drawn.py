@@ -26,9 +26,9 @@ def debts(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     """The draw ledger, one row per rep and period that has ended: rep_id, period (month or quarter), earned (commission, SPIFs,
     objectives, what was released and taken back; no adjustments), topped_up, recovered, paid, debt (at the end); exact amounts.
 
-    It begins with the rep's hire, the first deal or quota known (won or not) or the first day of a draw, whichever is last. Who
-    has left on a
-    period's last day is topped up no more; what is owed is recovered from what is still earned. Empty for a plan without draw.
+    It begins with the rep's hire, the first win or quota known or the first day of a draw, whichever is last. Who has left on
+    a period's last day is topped up no more; what is owed is recovered from what is still earned. Empty for a plan without
+    draw.
     """
     lines = booked(snapshot, plan)
     table = ledger(lines, Later(lines))
@@ -75,13 +75,12 @@ def ledger(booked: Booked, later: Later) -> pd.DataFrame:
 
 
 def _quarters(book: Book) -> list[pd.Period]:
-    """The quarters the ledger covers: from the first of which anything is known and in which a draw is in force, until the
-    snapshot's. It does not hang on what is won: a debt is there before the first deal."""
+    """The quarters the ledger covers: from the first with a quota or a win in which a draw is in force, until the snapshot's.
+    Of earlier ones nobody knows whether they were paid."""
     snapshot, last = book.snapshot, book.snapshot.quarter
     deals = snapshot.opportunities
-    days = [deals.loc[deals["status"] == "won", "close_date"].min()]
-    days.append(periods.local_day(deals["created_at"], snapshot.timezone).min())
-    known = [periods.quarter_of(day.date(), snapshot.fiscal_year_end) for day in days if pd.notna(day)]
+    won = deals.loc[deals["status"] == "won", "close_date"].min()
+    known = [] if pd.isna(won) else [periods.quarter_of(won.date(), snapshot.fiscal_year_end)]
     if snapshot.has("quotas"):
         known += [pd.Period(name, freq=book.freq) for name in snapshot.table("quotas")["quarter"].unique()]
     first = min([*known, last])
