@@ -236,7 +236,16 @@ def test_a_scenario_states_plan_title_and_set(plan, change, error):
 
 
 def entry(deal, day, pay, held=0, cause="pay", quarter="2026Q1"):
-    return {"deal": deal, "event_date": pd.Timestamp(day), "pay": pay, "held": held, "cause": cause, "quarter": quarter}
+    kind = "pay split" if cause == "correction" else "split"
+    return {
+        "deal": deal,
+        "event_date": pd.Timestamp(day),
+        "pay": pay,
+        "held": held,
+        "cause": cause,
+        "kind": kind,
+        "quarter": quarter,
+    }
 
 
 @pytest.fixture
