@@ -17,7 +17,7 @@ import pyarrow
 from pyarrow import compute
 
 from .. import money
-from .bases import on_base
+from .commissionable import on_base
 from .plans import Cap, Component
 
 ORDER = ["event_date", "deal", "line"]
