@@ -201,6 +201,18 @@ def _incidence_variance(value: np.ndarray, before: np.ndarray, d: np.ndarray, to
     return np.maximum(spread + np.cumsum(own) - 2 * (value * np.cumsum(cross) - np.cumsum(value * cross)), 0)
 
 
+def share_ended(curve: pd.DataFrame, cause: str, n: int, level: float) -> list[float]:
+    """Share ended by a cause at the end of a `cumulative_incidence`, low and high. Where its variance is 0, as after all or
+    none ended so, the interval is that of Wilson 1927 on the `n` cases watched so far; without any all are missing."""
+    if not n:
+        return [np.nan] * 3
+    last = curve.loc[curve["cause"] == cause, ["value", "low", "high"]].tail(1).to_numpy(dtype="float64").ravel()
+    value, low, high = last if len(last) else [0.0] * 3
+    if high - low < 1e-6:  # rounding leaves a little
+        low, high = wilson(value * n, n, level)
+    return [float(value), float(low), float(high)]
+
+
 def tidy(
     frame: pd.DataFrame,
     *,

@@ -9,7 +9,7 @@ from .. import periods, statistics
 from ..errors import DataRefused, UsageError, nearest
 from ..snapshot import Snapshot
 from .spells import DAY, LOOKBACK, places, require_open_stages
-from .times import aged, share_ended
+from .times import aged
 
 MATURE = 0.9  # share of cases that end within the time that a cohort must have been watched
 MONTH = 30  # days
@@ -100,7 +100,7 @@ def wins_by_cohort(snapshot: Snapshot, *, months: int = 9, level: float = 0.9) -
             shares = [np.nan] * 3
             if age[group.index].max() >= day or ended.all():
                 n_seen = int((is_there & (group["entry"] < day)).sum())
-                shares = share_ended(curve[curve["time"] <= day], "won", n_seen, level)
+                shares = statistics.share_ended(curve[curve["time"] <= day], "won", n_seen, level)
             rows.append([cohort, month, len(group), int(is_there.sum()), *shares, not is_there.all()])
     if not rows:
         raise DataRefused("no deal was created in these quarters", f"data {snapshot.data}", "ask an earlier quarter")
@@ -163,7 +163,7 @@ def _reached(group: pd.DataFrame, level: float) -> list[float]:
     """Share that reaches the goal in the end, its interval (`share_ended`), and the days by which half of these are there; all
     missing when nothing has ended yet."""
     curve = statistics.cumulative_incidence(group["days"], group["cause"], level)
-    share = share_ended(curve, "reached", int(group["cause"].notna().sum()), level)
+    share = statistics.share_ended(curve, "reached", int(group["cause"].notna().sum()), level)
     half = curve.loc[(curve["cause"] == "reached") & (curve["value"] >= share[0] / 2), "time"].min()
     return [*share, half]
 

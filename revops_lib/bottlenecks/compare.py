@@ -12,7 +12,7 @@ from .. import periods, statistics
 from ..errors import DataRefused, UsageError, nearest
 from ..snapshot import Snapshot
 from .spells import DAY, places, recent, require_open_stages, spells
-from .times import aged, share_ended
+from .times import aged
 
 ALPHA = 0.05
 
@@ -168,7 +168,7 @@ def _share(half: pd.DataFrame, end: str, within_days: float, level: float) -> tu
     if curve.empty:
         return np.nan, np.nan, np.nan
     n = int((half["end"].notna() | (half["days"] >= within_days)).sum())
-    value, low, high = share_ended(curve[curve["time"] <= within_days], end, n, level)
+    value, low, high = statistics.share_ended(curve[curve["time"] <= within_days], end, n, level)
     return value, low, high
 
 

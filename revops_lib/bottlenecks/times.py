@@ -48,22 +48,10 @@ def conversion(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9)
         counts = [int((group["end"] == end).sum()) for end in ("advanced", "lost", "back")]
         curve = statistics.cumulative_incidence(group["days"], group["end"], level)
         n_running = int(group["end"].isna().sum())
-        share = share_ended(curve, "advanced", len(group) - n_running, level)
+        share = statistics.share_ended(curve, "advanced", len(group) - n_running, level)
         rows.append([stage, member, len(group), *counts, n_running, *share])
     names = ["stage", "member", "n", "advanced", "lost", "back", "n_running", "value", "low", "high"]
     return pd.DataFrame(rows, columns=names).astype({"value": float, "low": float, "high": float}).assign(unit="share")
-
-
-def share_ended(curve: pd.DataFrame, cause: str, n: int, level: float) -> list[float]:
-    """Share ended by a cause at the end of a `cumulative_incidence`, low and high. Where its variance is 0, as after all or
-    none ended so, the interval is that of Wilson 1927 on the `n` cases watched so far; without any all are missing."""
-    if not n:
-        return [np.nan] * 3
-    last = curve.loc[curve["cause"] == cause, ["value", "low", "high"]].tail(1).to_numpy(dtype="float64").ravel()
-    value, low, high = last if len(last) else [0.0] * 3
-    if high - low < 1e-6:  # rounding leaves a little
-        low, high = statistics.wilson(value * n, n, level)
-    return [float(value), float(low), float(high)]
 
 
 def survival(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
@@ -96,7 +84,7 @@ def time_to_close(snapshot: Snapshot, *, by: str | None = None, level: float = 0
         median, low, high = statistics.survival_quantile(curve, 0.5)
         p90, _, _ = statistics.survival_quantile(curve, 0.9)
         won = statistics.cumulative_incidence(group["days"], group["status"].where(ended), level, entry=entry)
-        share = share_ended(won, "won", int(ended.sum()), level)
+        share = statistics.share_ended(won, "won", int(ended.sum()), level)
         rows.append([name, len(group), int((group["status"] == "open").sum()), median, low, high, p90, *share])
     names = ["member", "n", "n_open", "median", "low", "high", "p90", "won_share", "won_low", "won_high"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[3:], float))

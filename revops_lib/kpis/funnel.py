@@ -145,15 +145,5 @@ def _within(group: pd.DataFrame, days: Sequence[int], level: float) -> Iterator[
         n_known = int((ended | (group["watched"] >= limit)).sum())
         n_reached = int((ended & (group["cause"] == REACHED)).sum())
         is_seen = (group["watched"] >= limit).any()
-        share = _share(curve[curve["time"] <= limit], n_known, level) if is_seen else [np.nan] * 3
+        share = statistics.share_ended(curve[curve["time"] <= limit], REACHED, n_known, level) if is_seen else [np.nan] * 3
         yield [limit, len(group), n_known, n_reached, *share]
-
-
-def _share(curve: pd.DataFrame, n: int, level: float) -> list[float]:
-    """Share that got there at the end of a curve, low and high; Wilson's on the known ones where the variance is 0, as where
-    none or all did."""
-    own = curve.loc[curve["cause"] == REACHED, ["value", "low", "high"]].tail(1).to_numpy("float64").ravel()
-    value, low, high = own if len(own) else [0.0] * 3
-    if high - low < 1e-6:  # rounding leaves a little
-        low, high = statistics.wilson(value * n, n, level)
-    return [float(value), float(low), float(high)]
