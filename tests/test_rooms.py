@@ -9,7 +9,7 @@ LIB = Path(__file__).resolve().parent.parent / "revops_lib"
 FLOORS = {
     **dict.fromkeys(["errors"], 0),
     **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "worktime", "duplicates"], 1),
-    **dict.fromkeys(["shapley", "queues"], 1),
+    **dict.fromkeys(["shapley", "queues", "paper"], 1),
     **dict.fromkeys(["sources", "sample"], 2),
     **dict.fromkeys(["snapshot", "allowlist"], 3),
     **dict.fromkeys(["quality", "forecast", "bottlenecks", "diagnosis", "compensation", "kpis"], 4),
@@ -21,7 +21,7 @@ FLOORS = {
 # Ground may lean on ground; the door on its hinge.
 SIDEWAYS = {("tables", "money"), ("tables", "disk"), ("privacy", "disk"), ("shapley", "money")}
 VOICE = ("charts", "report", "statements", "boards")
-MAY_IMPORT = {room: {"errors"} for room in VOICE}  # it takes frames: it knows no other floor
+MAY_IMPORT = {room: {"errors", "paper"} for room in VOICE}  # it takes frames: it knows no other floor
 CLOCKS = {"now", "today", "utcnow", "localtime", "gmtime"}
 OPERATION = 6
 

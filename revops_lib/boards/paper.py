@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from html import escape
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .. import paper
 from . import tiles
 from .words import NO_STATUS, NOT_KNOWN, STATUS, Pack, heading, kinds, short, text
 
-_MARGIN, _PADDING = 15 * 72 / 25.4, 6  # points: 15 mm around the page, and between margin and text
 _RULE, _HEAD = "#bbbbbb", "#f1f1f1"
 _FIRST = 5  # alerts, changes and recommendations on the first page
 _CELL = 2.5  # points left and right in a cell
@@ -25,31 +23,32 @@ def pdf(pack: Pack) -> bytes:
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import KeepInFrame, PageBreak, Paragraph, SimpleDocTemplate
 
-    _register()
-    styles, width = _styles(), A4[0] - 2 * (_MARGIN + _PADDING)
-    height = A4[1] - 2 * _MARGIN - 12 - 2 * _PADDING
+    paper.register()
+    styles, width = _styles(), A4[0] - 2 * (paper.MARGIN + paper.PADDING)
+    height = A4[1] - 2 * paper.MARGIN - 12 - 2 * paper.PADDING
     first: list[Any] = [
-        Paragraph(_safe(f"Board pack, {pack.quarter}"), styles["title"]),
-        Paragraph(_safe(f"as of {pack.as_of}"), styles["quiet"]),
-        Paragraph(_safe(pack.headline), styles["headline"]),
+        Paragraph(paper.safe(f"Board pack, {pack.quarter}"), styles["title"]),
+        Paragraph(paper.safe(f"as of {pack.as_of}"), styles["quiet"]),
+        Paragraph(paper.safe(pack.headline), styles["headline"]),
         tiles.grid(pack, width),
-        Paragraph(_safe(_legend(pack)), styles["quiet"]),
+        Paragraph(paper.safe(_legend(pack)), styles["quiet"]),
         *_changes(pack, styles), *_alerts(pack, styles), *_advice(pack, styles),
     ]  # fmt: skip
     # Whatever is said fits on the first page: it is set smaller where it would not.
     story: list[Any] = [KeepInFrame(width, height, first, mode="shrink")]
     for number, (title, frame) in enumerate(pack.tables.items()):
         story += [PageBreak()] if number == 0 else []
-        story += [Paragraph(_safe(title), styles["heading"]), _table(frame, pack.currency, styles, width)]
-    story += [Paragraph(_safe(note), styles["quiet"]) for note in pack.notes]
+        story += [Paragraph(paper.safe(title), styles["heading"]), _table(frame, pack.currency, styles, width)]
+    story += [Paragraph(paper.safe(note), styles["quiet"]) for note in pack.notes]
     foot = f"{pack.quarter} · as of {pack.as_of} · data {pack.fingerprint} · internal"
     buffer = io.BytesIO()
     document = SimpleDocTemplate(
-        buffer, pagesize=A4, leftMargin=_MARGIN, rightMargin=_MARGIN, topMargin=_MARGIN, bottomMargin=_MARGIN + 12,
+        buffer, pagesize=A4, leftMargin=paper.MARGIN, rightMargin=paper.MARGIN, topMargin=paper.MARGIN,
+        bottomMargin=paper.MARGIN + 12,
         title=f"Board pack, {pack.quarter}", subject=pack.quarter, creator="revops", lang="en", displayDocTitle=True,
-        invariant=1, pageCompression=1, initialFontName=tiles.REGULAR,
+        invariant=1, pageCompression=1, initialFontName=paper.REGULAR,
     )  # fmt: skip
-    document.build(story, canvasmaker=_numbered(foot))
+    document.build(story, canvasmaker=paper.numbered(foot))
     return buffer.getvalue()
 
 
@@ -91,8 +90,8 @@ def _listed(title: str, told: list[str], styles: dict[str, Any], last: str, empt
     shown += [f"… {len(told) - _FIRST} more on the next pages."] if len(told) > _FIRST else []
     shown += [last] if last else []
     return [
-        Paragraph(_safe(title), styles["heading"]),
-        *(Paragraph(_safe(line), styles["text"]) for line in shown or [empty]),
+        Paragraph(paper.safe(title), styles["heading"]),
+        *(Paragraph(paper.safe(line), styles["text"]) for line in shown or [empty]),
     ]
 
 
@@ -106,7 +105,7 @@ def _table(frame: pd.DataFrame, currency: str, styles: dict[str, Any], width: fl
     texts = [[heading(frame, column, currency), *_cells(frame, column)] for column in frame]
     sides = [" number" if {*kinds(frame, column)} != {"text"} else "" for column in frame]
     cells = [
-        [Paragraph(_safe(value), styles[f"{'cell' if at else 'head'}{side}{size}"]) for at, value in enumerate(column)]
+        [Paragraph(paper.safe(value), styles[f"{'cell' if at else 'head'}{side}{size}"]) for at, value in enumerate(column)]
         for column, side in zip(texts, sides, strict=True)
     ]
     look = [
@@ -133,7 +132,7 @@ def _widths(texts: list[list[str]], size: float, width: float) -> list[float]:
     from reportlab.pdfbase.pdfmetrics import stringWidth
 
     def needed(text: str) -> float:
-        return stringWidth(text, tiles.BOLD, size) + 2 * _CELL + 1
+        return stringWidth(text, paper.BOLD, size) + 2 * _CELL + 1
 
     words = [min(max(needed(word) for text in column for word in text.split() or [""]), width / 4) for column in texts]
     whole = [min(max(map(needed, column)), width / 2) for column in texts]
@@ -145,35 +144,23 @@ def _widths(texts: list[list[str]], size: float, width: float) -> list[float]:
 
 
 @cache
-def _register() -> None:
-    """Fonts with accents, Greek, Cyrillic and €, which come with matplotlib under a free licence."""
-    import matplotlib
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    for name in (tiles.REGULAR, tiles.BOLD):
-        pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
-
-
-@cache
 def _styles() -> dict[str, Any]:
     from reportlab.lib.colors import HexColor
     from reportlab.lib.styles import ParagraphStyle
 
-    def style(size: float, font: str = tiles.REGULAR, **more: Any) -> Any:
+    def style(size: float, font: str = paper.REGULAR, **more: Any) -> Any:
         return ParagraphStyle("s", fontName=font, fontSize=size, leading=size * 1.35, **more)
 
     return {
-        "title": style(16, tiles.BOLD, spaceAfter=1),
+        "title": style(16, paper.BOLD, spaceAfter=1),
         "quiet": style(7, textColor=HexColor(tiles.QUIET), spaceAfter=2),
-        "headline": style(11, tiles.BOLD, spaceBefore=2, spaceAfter=6),
-        "heading": style(10.5, tiles.BOLD, spaceBefore=7, spaceAfter=2, keepWithNext=1),
+        "headline": style(11, paper.BOLD, spaceBefore=2, spaceAfter=6),
+        "heading": style(10.5, paper.BOLD, spaceBefore=7, spaceAfter=2, keepWithNext=1),
         "text": style(8.5, spaceAfter=2.5),
         **{
             f"{part}{side}{small}": style(
                 6 if small else 7.5,
-                tiles.BOLD if part == "head" else tiles.REGULAR,
+                paper.BOLD if part == "head" else paper.REGULAR,
                 alignment=2 if side else 0,
                 splitLongWords=1,
             )
@@ -182,35 +169,3 @@ def _styles() -> dict[str, Any]:
             for small in ("", " small")
         },
     }
-
-
-def _numbered(foot: str) -> Any:
-    """A canvas that writes "page x of y" when all pages are known."""
-    from reportlab.pdfgen.canvas import Canvas
-
-    class Numbered(Canvas):
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            self._pages: list[dict[str, Any]] = []
-
-        def showPage(self) -> None:
-            self._pages.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            for number, page in enumerate(self._pages, start=1):
-                self.__dict__.update(page)
-                self.setFont(tiles.REGULAR, 7)
-                self.drawString(_MARGIN + _PADDING, _MARGIN - 8, foot)
-                self.drawRightString(
-                    self._pagesize[0] - _MARGIN - _PADDING, _MARGIN - 8, f"page {number} of {len(self._pages)}"
-                )
-                super().showPage()
-            super().save()
-
-    return Numbered
-
-
-def _safe(given: str) -> str:
-    """Text for a paragraph, which would read markup."""
-    return escape("".join(char if char.isprintable() else "�" for char in given), quote=False)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..paper import BOLD, REGULAR
 from .words import NO_STATUS, NOT_KNOWN, STATUS, Pack, short
 
 COLUMNS = 4
 GAP, HEIGHT, INSIDE = 6.0, 96.0, 6.0  # points
-REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 QUIET, RULE, LINE = "#555555", "#bbbbbb", "#1f4e79"
 
 

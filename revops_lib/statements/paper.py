@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import io
 from functools import cache
-from html import escape
-from pathlib import Path
 from typing import Any
 
+from .. import paper
 from .words import Section, Statement, Table, about, sections
 
-_REGULAR, _BOLD = "DejaVuSans", "DejaVuSans-Bold"
-_MARGIN = 15 * 72 / 25.4  # 15 mm in points
-_PADDING = 6  # points, between margin and text
 _ROOM = 120  # points that must be left on a page for a section to begin there
 _NUMBER = 67  # points that a column of amounts takes
 _QUIET, _RULE, _HEAD = "#555555", "#bbbbbb", "#f1f1f1"
@@ -23,33 +19,22 @@ def pdf(told: Statement) -> bytes:
     from reportlab.lib.pagesizes import A4
     from reportlab.platypus import Paragraph, SimpleDocTemplate
 
-    _register()
+    paper.register()
     styles, title = _styles(), f"Statement of pay, {told.quarter}"
-    story: list[Any] = [Paragraph(_text(title), styles["title"])]
-    story += [Paragraph(_text(line), styles["text"]) for line in about(told) if line]
+    story: list[Any] = [Paragraph(paper.safe(title), styles["title"])]
+    story += [Paragraph(paper.safe(line), styles["text"]) for line in about(told) if line]
     for number, one in enumerate(sections(told)):
-        story += _section(one, styles, A4[0] - 2 * (_MARGIN + _PADDING), "total" if number == 0 else "text")
-    foot = f"{told.quarter} · {_plain(told.rep_id)[:60]} · for you, your manager and finance"
+        story += _section(one, styles, A4[0] - 2 * (paper.MARGIN + paper.PADDING), "total" if number == 0 else "text")
+    foot = f"{told.quarter} · {paper.plain(told.rep_id)[:60]} · for you, your manager and finance"
     buffer = io.BytesIO()
     document = SimpleDocTemplate(
-        buffer, pagesize=A4, leftMargin=_MARGIN, rightMargin=_MARGIN, topMargin=_MARGIN, bottomMargin=_MARGIN + 12,
+        buffer, pagesize=A4, leftMargin=paper.MARGIN, rightMargin=paper.MARGIN, topMargin=paper.MARGIN,
+        bottomMargin=paper.MARGIN + 12,
         title=title, author=told.company, subject=told.quarter, creator="revops", lang="en", displayDocTitle=True,
-        invariant=1, pageCompression=1, initialFontName=_REGULAR,
+        invariant=1, pageCompression=1, initialFontName=paper.REGULAR,
     )  # fmt: skip
-    document.build(story, canvasmaker=_numbered(foot))
+    document.build(story, canvasmaker=paper.numbered(foot))
     return buffer.getvalue()
-
-
-@cache
-def _register() -> None:
-    """Fonts with accents, Greek, Cyrillic and €, which come with matplotlib under a free licence."""
-    import matplotlib
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    for name in (_REGULAR, _BOLD):
-        pdfmetrics.registerFont(TTFont(name, str(folder / f"{name}.ttf")))
 
 
 @cache
@@ -57,18 +42,18 @@ def _styles() -> dict[str, Any]:
     from reportlab.lib.colors import HexColor
     from reportlab.lib.styles import ParagraphStyle
 
-    def style(size: float, font: str = _REGULAR, **more: Any) -> Any:
+    def style(size: float, font: str = paper.REGULAR, **more: Any) -> Any:
         return ParagraphStyle("s", fontName=font, fontSize=size, leading=size * 1.35, **more)
 
     return {
-        "title": style(16, _BOLD, spaceAfter=4),
-        "heading": style(12, _BOLD, spaceBefore=12, spaceAfter=3),
-        "total": style(12, _BOLD, spaceAfter=3),
+        "title": style(16, paper.BOLD, spaceAfter=4),
+        "heading": style(12, paper.BOLD, spaceBefore=12, spaceAfter=3),
+        "total": style(12, paper.BOLD, spaceAfter=3),
         "text": style(9, spaceAfter=2),
         "cell": style(8),
-        "head": style(8, _BOLD),
+        "head": style(8, paper.BOLD),
         "number": style(8, alignment=2),
-        "head number": style(8, _BOLD, alignment=2),
+        "head number": style(8, paper.BOLD, alignment=2),
         "why": style(6.5, textColor=HexColor(_QUIET)),
     }
 
@@ -76,8 +61,8 @@ def _styles() -> dict[str, Any]:
 def _section(one: Section, styles: dict[str, Any], width: float, first: str) -> list[Any]:
     from reportlab.platypus import CondPageBreak, Paragraph
 
-    found: list[Any] = [CondPageBreak(_ROOM), Paragraph(_text(one.title), styles["heading"])]
-    found += [Paragraph(_text(line), styles[first if at == 0 else "text"]) for at, line in enumerate(one.sentences)]
+    found: list[Any] = [CondPageBreak(_ROOM), Paragraph(paper.safe(one.title), styles["heading"])]
+    found += [Paragraph(paper.safe(line), styles[first if at == 0 else "text"]) for at, line in enumerate(one.sentences)]
     return [*found, _table(one.table, styles, width)] if one.table else found
 
 
@@ -87,11 +72,11 @@ def _table(table: Table, styles: dict[str, Any], width: float) -> Any:
 
     def cell(text: str, is_number: bool, why: list[str]) -> list[Any]:
         return [
-            Paragraph(_text(text), styles["number" if is_number else "cell"]),
-            *(Paragraph(_text(line), styles["why"]) for line in why),
+            Paragraph(paper.safe(text), styles["number" if is_number else "cell"]),
+            *(Paragraph(paper.safe(line), styles["why"]) for line in why),
         ]
 
-    heads = [Paragraph(_text(name), styles["head number" if is_number else "head"]) for name, is_number in table.columns]
+    heads = [Paragraph(paper.safe(name), styles["head number" if is_number else "head"]) for name, is_number in table.columns]
     rows = [
         [cell(text, is_number, table.why[place] if table.why and at == 1 else [])
          for at, (text, (_, is_number)) in enumerate(zip(row, table.columns, strict=True))]
@@ -111,39 +96,3 @@ def _widths(table: Table, width: float) -> list[float]:
     taken |= {0: 58} if table.why else {}
     others = len(table.columns) - len(taken)
     return [taken.get(at, (width - sum(taken.values())) / max(others, 1)) for at in range(len(table.columns))]
-
-
-def _numbered(foot: str) -> Any:
-    """A canvas that writes "page x of y" when all pages are known."""
-    from reportlab.pdfgen.canvas import Canvas
-
-    class Numbered(Canvas):
-        def __init__(self, *given: Any, **named: Any) -> None:
-            super().__init__(*given, **named)
-            self._pages: list[dict[str, Any]] = []
-
-        def showPage(self) -> None:
-            self._pages.append(dict(self.__dict__))
-            self._startPage()
-
-        def save(self) -> None:
-            for number, page in enumerate(self._pages, start=1):
-                self.__dict__.update(page)
-                self.setFont(_REGULAR, 7)
-                self.drawString(_MARGIN + _PADDING, _MARGIN - 8, foot)
-                self.drawRightString(
-                    self._pagesize[0] - _MARGIN - _PADDING, _MARGIN - 8, f"page {number} of {len(self._pages)}"
-                )
-                super().showPage()
-            super().save()
-
-    return Numbered
-
-
-def _text(text: str) -> str:
-    """Text for a paragraph, which would read markup."""
-    return escape(_plain(text), quote=False)
-
-
-def _plain(text: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in text)
