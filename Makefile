@@ -9,7 +9,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ;\\]*\).*/\1/p' requirements.lock)
 
 REVOPS := $(BIN)/revops
 
-.PHONY: help setup quarter site test lint truth bench lab notebooks sample generated lock browser clean
+.PHONY: help setup quarter site test whole lint truth bench lab notebooks sample generated lock browser clean
 help:  ## what each target does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
@@ -34,8 +34,11 @@ quarter: setup  ## run the notebooks of QUARTER on DATA into OUT and build the s
 site: setup  ## build the site from the runs that are there
 	$(REVOPS) site --runs $(OUT)
 
-test: setup browser lint  ## everything that must hold: style, types, tests, stored notebooks
-	$(BIN)/pytest -n 2 --dist loadfile --doctest-modules tests revops_lib
+test: setup browser lint  ## what must hold at every change: style, types, tests
+	$(BIN)/pytest -m 'not truth and not whole' -n 2 --dist loadfile --doctest-modules tests revops_lib
+
+whole: setup  ## the main job end to end, killed and starved runs, stored notebooks; CI runs it after `make test`
+	$(BIN)/pytest -m 'whole and not truth' -n 2 --dist loadfile tests
 	$(BIN)/pytest --nbval --nbval-cell-timeout=300 -n 2 --dist loadfile notebooks
 
 lint: setup

@@ -23,6 +23,7 @@ from revops_lib.errors import CannotWrite
 from revops_lib.runs import job, quarter
 from revops_lib.site import building
 
+pytestmark = pytest.mark.whole
 MAPPING = """
 name: small
 currency: EUR

@@ -87,6 +87,7 @@ def results(data: Path, out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((out / "2017Q4" / "results").glob("*.parquet"))}
 
 
+@pytest.mark.whole
 def test_a_french_and_an_american_export_give_the_results_of_the_english_one(crm, crm_export, tmp_path, capsys):
     profile = {"sep": ";", "encoding": "cp1252", "decimal": ",", "thousands": " ", "date_format": "%d/%m/%Y"}
     exports = {

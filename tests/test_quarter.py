@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from companies import recent
 
+pytestmark = pytest.mark.whole
 ROOT = Path(__file__).resolve().parent.parent
 STEMS = ["bottlenecks", "compensation", "diagnosis", "forecast", "kpis", "quality"]
 INTERFACE = ["quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level"]

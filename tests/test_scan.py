@@ -409,6 +409,7 @@ def published(company: tuple[Path, list[str]], tmp_path_factory: pytest.TempPath
     return index.parent, said, canaries + sorted(paid)
 
 
+@pytest.mark.whole
 def test_nothing_sensitive_is_anywhere_in_the_site(published: tuple[Path, list[str], list[str]]) -> None:
     built, said, canaries = published
     assert len(canaries) > 1000 and said == []
@@ -417,6 +418,7 @@ def test_nothing_sensitive_is_anywhere_in_the_site(published: tuple[Path, list[s
     assert "&lt;img src=x" in (built / "reports/2026Q3/bottlenecks.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.whole
 def test_each_planted_value_is_found_in_that_site(published: tuple[Path, list[str], list[str]], tmp_path: Path) -> None:
     _, _, canaries = published
     planted = [TOKEN, "Quorvex Hälde004", "krampf0017@blixwort.test", "Ysolde O'Krampf0099", "71024.00", canaries[-1]]
@@ -434,6 +436,7 @@ def test_each_planted_value_is_found_in_that_site(published: tuple[Path, list[st
     assert {f"the value of line {canaries.index(value) + 1}" for value in planted} <= found
 
 
+@pytest.mark.whole
 def test_a_build_that_would_tell_a_name_or_a_secret_leaves_the_old_site(
     published: tuple[Path, list[str], list[str]], company: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -29,7 +29,10 @@ from test_runs import House, digests
 from revops_lib import cli, runs
 from revops_lib.errors import DataRefused
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kills and counts processes as Linux does")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(sys.platform != "linux", reason="kills and counts processes as Linux does"),
+]
 
 # `revops`, with the notebooks of a folder in place of the repository's.
 DOOR = """
