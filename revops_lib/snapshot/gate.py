@@ -9,8 +9,10 @@ gate does not guess: what carries no date is hidden from past days and `limits` 
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -19,6 +21,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 
 from .. import __version__, money, periods, sources, tables
 from ..errors import DataRefused, NoHistory, UsageError, nearest
@@ -57,6 +60,13 @@ class Snapshot:
         self.cutoff = periods.cutoff(self.as_of, self.timezone)
         self.tracked: tuple[str, ...] = tuple(self.dataset["tracked"])
         self.kept: dict[tuple[str, ...], Any] = {}  # what analyses have computed of it and ask for again
+        self._shown: set[str] = set()  # tables that the engine sees
+
+    def looking_at(self, quarter: pd.Period) -> Snapshot:
+        """The same knowledge on the same day, about another quarter; what is read already is not read again."""
+        other = copy.copy(self)
+        other.quarter, other.kept = quarter, {}
+        return other
 
     def has(self, table: str) -> bool:
         """Whether the source brought this table."""
@@ -98,7 +108,7 @@ class Snapshot:
     def require_one_currency(self) -> None:
         """DataRefused when amounts of opportunities are in several currencies: they cannot be summed."""
         deals = self.opportunities
-        currencies = sorted({*deals.loc[deals["amount"].notna(), "currency"].dropna(), self.currency})
+        currencies = sorted({*deals.loc[deals["amount"].notna(), "currency"].dropna().unique(), self.currency})
         if len(currencies) > 1:
             raise self._several_currencies(currencies)
 
@@ -183,12 +193,7 @@ class Snapshot:
         """The group each opportunity belongs to, aligned with `deals`: a column of opportunities (the company's own ones
         too), of accounts, of products (`family`) or of the owner's assignment (`team`, `role`, `region`, `manager_id`), as
         far as `deals` name one. A missing one reads "(unknown)"."""
-        assigned = self.table("reps").sort_values("start_date", na_position="first").drop_duplicates("rep_id", keep="last")
-        lookups = {
-            "account_id": self.table("accounts").set_index("account_id"),
-            "product_id": self.table("products").set_index("product_id")[["family"]],
-            "owner_id": assigned.set_index("rep_id")[["team", "role", "region", "manager_id"]],
-        }
+        lookups = self._lookups
         if by in deals:
             found = deals[by]
         else:
@@ -199,6 +204,16 @@ class Snapshot:
             filled = next((key for key in keys if lookups[key][by].notna().any()), keys[0])
             found = deals[filled].map(lookups[filled][by])
         return found.astype("object").where(found.notna(), "(unknown)").astype("str")
+
+    @cached_property
+    def _lookups(self) -> dict[str, pd.DataFrame]:
+        """What accounts, products and owners (by their latest assignment) say of an opportunity, by the column naming them."""
+        assigned = self.table("reps").sort_values("start_date", na_position="first").drop_duplicates("rep_id", keep="last")
+        return {
+            "account_id": self.table("accounts").set_index("account_id"),
+            "product_id": self.table("products").set_index("product_id")[["family"]],
+            "owner_id": assigned.set_index("rep_id")[["team", "role", "region", "manager_id"]],
+        }
 
     def plan(self, name: str, *, on: dt.date | None = None) -> dict[str, Any]:
         """A plan file (`plans/` beside the data, else `data/plans/`) with every dated value as in force on a day; without one
@@ -349,16 +364,21 @@ class Snapshot:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        """One in-process engine that sees each Parquet file as a view; a table the source lacks is there without rows."""
+        """One in-process engine."""
         connection = duckdb.connect()
         with suppress(duckdb.InvalidInputException):  # in a notebook without widgets there is no bar to switch off
             connection.execute("SET enable_progress_bar = false")  # it would print when a statement takes seconds
-        for name in tables.TABLES:
-            if self.has(name):
-                connection.read_parquet(str(self.directory / f"{name}.parquet")).create_view(name)
-            else:
-                connection.register(name, tables.empty(name))
         return connection
+
+    def _show(self, statement: str) -> None:
+        """Let the engine see each table that a statement names: the Parquet file as a view; a table the source lacks is there
+        without rows."""
+        for name in {*re.findall(r"\w+", statement)} & tables.TABLES.keys() - self._shown:
+            if self.has(name):
+                self._connection.read_parquet(str(self.directory / f"{name}.parquet")).create_view(name)
+            else:
+                self._connection.register(name, tables.empty(name))
+            self._shown.add(name)
 
     @cached_property
     def _source(self) -> Source:
@@ -388,6 +408,7 @@ class Snapshot:
 
     def _ask(self, statement: str, beside: dict[str, Any] | None = None, **values: Any) -> Any:
         """Run one statement over the dataset, and frames `beside` it, and hand the answer up as an Arrow table."""
+        self._show(statement)
         for name, frame in (beside or {}).items():
             self._connection.register(name, frame)
         used = {key: value for key, value in {"cutoff": self.cutoff, **values}.items() if f"${key}" in statement}
@@ -397,7 +418,7 @@ class Snapshot:
         """Columns of a table as stored, the company's own ones included."""
         if not self.has(name):
             return tables.table(name).names
-        return list(self._ask(f"SELECT * FROM {name} LIMIT 0").column_names)
+        return list(pq.read_schema(self.directory / f"{name}.parquet").names)
 
     def _visible(self, name: str) -> str:
         """The statement for a table other than opportunities: rows and dates later than the cutoff are hidden."""
