@@ -6,6 +6,7 @@ a float never holds it.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 
@@ -58,6 +59,9 @@ def to_float(amount: pd.Series) -> pd.Series:
     return amount.astype("float64")
 
 
+ROUNDINGS = ("half_up", "half_even", "up", "down")
+
+
 def round_half_up(value: Fraction) -> int:
     """Nearest integer, halves away from zero, exactly.
 
@@ -66,6 +70,21 @@ def round_half_up(value: Fraction) -> int:
     """
     magnitude = (2 * abs(value) + 1) // 2
     return int(magnitude if value >= 0 else -magnitude)
+
+
+def rounded(value: Fraction, how: str) -> int:
+    """An integer, exactly: the nearest one (`half_up`: halves away from zero, `half_even`: to the even one), or the next one
+    away from zero (`up`) or towards it (`down`), as the modes of Python's decimal.
+
+    >>> [[rounded(Fraction(n, 10), how) for n in (25, 35, 21, -21)] for how in ROUNDINGS]
+    [[3, 4, 2, -2], [2, 4, 2, -2], [3, 4, 3, -3], [2, 3, 2, -2]]
+    """
+    if how == "half_up":
+        return round_half_up(value)
+    if how == "half_even":
+        return round(value)
+    magnitude = math.ceil(abs(value)) if how == "up" else math.floor(abs(value))
+    return magnitude if value >= 0 else -magnitude
 
 
 def part(cents: np.ndarray, share: Fraction) -> np.ndarray:

@@ -244,7 +244,7 @@ def test_a_configuration_that_could_surprise_is_refused(tmp_path, case):
     with pytest.raises(RevopsError) as failure:
         content = sources.read_yaml(path)
         plan = sources.read_yaml(ROOT / "data" / "plans" / "account_executive.yml")
-        plan["components"][0]["tiers"] = content["tiers"]
+        plan["plan"], plan["components"][0]["tiers"] = "case", content["tiers"]
         (tmp_path / "plans").mkdir()
         (tmp_path / "plans" / "case.yml").write_text(yaml.safe_dump(plan), encoding="utf-8")
         for file in (ROOT / "data" / "sample").iterdir():

@@ -156,7 +156,7 @@ def test_curve_is_continuous_and_rises(plan):
     [
         (('"0.065"', "0.065"), "bare number"),
         (("accumulation: quarter", "accumulation: week"), "not supported"),
-        (("mode: half_up", "mode: down"), "not supported"),
+        (("mode: half_up", "mode: nearest"), "not supported"),
         (('"0.0975"', '"-0.0975"'), "negative"),
         (('        rate: {2016-01-01: "0.060", 2025-01-01: "0.065"}\n', ""), "'rate' is missing"),
         (("measure: bookings", "meassure: bookings"), "unknown key 'meassure'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pytest
 from conftest import SHARED
 
 from revops_lib import compensation, money
-from revops_lib.compensation import Schedule
+from revops_lib.compensation import Clawback, Payable, Schedule
+from revops_lib.compensation.releases import Cancelled, moves
 
 FILE = Path(os.environ.get("REVOPS_CASES", SHARED / "cases")) / "compensation.json"
 CASES = json.loads(FILE.read_text(encoding="utf-8"))["cases"] if FILE.exists() else []
@@ -130,8 +132,13 @@ def clawback_share(inputs: Inputs) -> dict:
 
 
 def clawback_paid_only(inputs: Inputs) -> dict:
-    adjustment, cancelled = compensation.of_instalments([cents(part) for part in inputs["instalments"]], inputs["paid"])
-    return {"adjustment": adjustment / 100, "cancelled": cancelled / 100}
+    """Instalments come month by month, those that are paid before the deal is cancelled."""
+    parts = [cents(part) for _, part in sorted(zip(inputs["paid"], inputs["instalments"], strict=True), reverse=True)]
+    payable = [Payable(Fraction(part, sum(parts)), "months", month) for month, part in enumerate(parts, start=1)]
+    booked, gone = dt.date(2026, 1, 1), Cancelled(dt.date(2026, 1 + sum(inputs["paid"]), 15), None)
+    found = moves(0, sum(parts), booked, payable, Clawback("share", 12, Fraction(1)), [], gone)
+    taken = [move for move in found if move.cause == "clawback"]
+    return {"adjustment": sum(move.pay for move in taken) / 100, "cancelled": -sum(move.held for move in taken) / 100}
 
 
 def clawback_prorata(inputs: Inputs) -> dict:
@@ -164,12 +171,12 @@ def quota_proration_weighted(inputs: Inputs) -> dict:
 
 def team_quota_ramp(inputs: Inputs) -> dict:
     shares = [Fraction(1)] * inputs["ramped"] + [exact(inputs["ramping_share"])] * inputs["ramping"]
-    return {"team_quota": compensation.of_team(cents(inputs["quota"]), shares) / 100}
+    return {"team_quota": sum(compensation.ramped(cents(inputs["quota"]), 0, [share]) for share in shares) / 100}
 
 
 def spif(inputs: Inputs) -> dict:
     return {
-        "fixed_payout": compensation.per_deal(cents(inputs["fixed"]), inputs["deals"]) / 100,
+        "fixed_payout": compensation.by_bands(inputs["deals"], [(1, None, cents(inputs["fixed"]))], retroactive=False) / 100,
         "revenue_payout": compensation.on_revenue(cents(inputs["revenue"]), exact(inputs["rate"])) / 100,
         "team_payout": compensation.from_pool(cents(inputs["pool"]), exact(inputs["achievement"])) / 100,
     }

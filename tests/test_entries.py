@@ -183,6 +183,7 @@ def test_a_cancelled_contract_takes_back_its_share(firm, rule, expected):
     assert paid(second) == ["4500.00"]
     assert paid(third) == expected and set(third["cause"]) <= {"clawback"}
     assert third["link"].tolist() == second["line_id"].tolist()[: len(expected)]
+    assert third["rule"].str.contains("2026-08-10, 3 whole months after the booking").all()
     if rule is RULE:
         assert entries(folder, "2026Q3", as_of="2026-08-09").empty  # not known before it happened
 
@@ -375,6 +376,12 @@ def test_accepted_leads_count_one_each_against_a_monthly_quota(firm):
     assert set(rows["kind"]) == {"lead"} and rows["quota"].iloc[0] == Decimal("4.00")
 
 
+def test_a_plan_on_leads_needs_them(firm):
+    part = component(measure="leads", basis="amount", tiers=[{"from": "0", "rate": "50"}])
+    with pytest.raises(DataRefused, match=r"no leads: what a plan pays on accepted leads is not known — .*table leads"):
+        entries(firm(plan_of(part), []))
+
+
 def test_renewals_only_count_where_they_are_the_measure(firm):
     deals = [deal("A", "2026-05-01", "1000.00"), deal("B", "2026-05-02", "1000.00", type="renewal")]
     rows = entries(firm(plan_of(component(measure="renewals")), deals, quotas=quota("x", measure="renewals")))
@@ -492,9 +499,42 @@ def test_a_plan_changed_within_the_quarter_pays_each_credit_by_its_day(firm):
     assert rows["version"].iloc[0] == read(folder)[1].version
 
 
-def test_a_deal_of_who_has_left_is_still_paid(firm):
-    folder = firm(plan_of(), [deal("A", "2026-05-20")], reps=[seller("x", end_date="2026-05-10")])
-    assert paid(entries(folder)) == ["5000.00"]
+def test_a_deal_of_who_has_left_is_paid_as_it_is_credited_and_told(firm):
+    deals = [deal("A", "2026-05-10", "40000.00"), deal("B", "2026-05-20", "40000.00")]
+    folder = firm(plan_of(), deals, reps=[seller("x", end_date="2026-05-10")])
+    snapshot, plan = read(folder)
+    rows = compensation.entries(snapshot, plan)
+    assert paid(rows) == ["2000.00", "2000.00"]
+    assert rows["rule"].str.contains("won after the last day, 2026-05-10: paid as it is credited").tolist() == [False, True]
+    found = {one.check: one for one in compensation.problems(snapshot, [plan], rows)}
+    late = found["deals won after the last day of who is paid"]
+    assert late.ids == ("B",) and not late.is_pay
+    # In a later quarter nobody in the role has a quota of the plan: what the deal pays is not known.
+    own = firm(plan_of(quota=of_plan()), [deal("C", "2026-08-01")], reps=[seller("x", end_date="2026-05-10")], quotas=None)
+    assert entries(own, "2026Q3")["pay"].isna().all()
+
+
+def test_a_new_role_within_a_quarter_divides_quota_and_target_by_days(firm):
+    """61 of the 91 days as a seller; what is sold, and judged, counts in the role of its day."""
+    moved = [seller("x", end_date="2026-05-31"), seller("x", "closer", start_date="2026-06-01")]
+    given = [objective("early", 0.5, 1.0), objective("late", 0.5, 1.0)]
+    given[0]["decided_date"] = "2026-05-20"
+    pay = {"base": "60000", "variable": "36400"}
+    plan = plan_of(component(), GOALS, pay=pay, quota={"from": "table", "proration": "calendar_days", "ramp": "none"})
+    folder = firm(plan, [deal("A", "2026-05-31"), deal("B", "2026-06-01")], reps=moved, objectives=given)
+    other = {**plan, "plan": "c", "applies_to": "closer"}
+    (folder / "plans" / "c.yml").write_text(yaml.safe_dump(other), encoding="utf-8")
+    snapshot = Snapshot(folder, quarter="2026Q2", as_of="2026-12-31")
+    rows = pd.concat([compensation.entries(snapshot, plan) for plan in compensation.plans(snapshot)])
+    sold = rows[rows["cause"] == "pay"].set_index("deal")[["plan", "quota"]].astype("str")
+    assert sold.to_dict("index") == {"A": {"plan": "p", "quota": "67032.97"}, "B": {"plan": "c", "quota": "32967.03"}}
+    # 40 % of 36,400 are 3,640 a quarter, half of it for each objective, at 61 and 30 of 91 days.
+    assert dict(zip(rows.loc[rows["cause"] == "objective", "deal"], paid(rows, "objective"), strict=True)) == {
+        "early": "1220.00", "late": "600.00"}  # fmt: skip
+    assert not [one for one in compensation.problems(snapshot, compensation.plans(snapshot), rows) if one.ids and one.is_pay]
+    whole = {**plan, "quota": {"from": "table", "proration": "none", "ramp": "none"}}
+    (folder / "plans" / "p.yml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+    assert paid(entries(folder), "objective") == ["1820.00"] and paid(entries(folder), "pay", "quota") == ["100000.00"]
 
 
 RATES = [{"currency": "USD", "month": "2026-04-01", "rate": "0.9"}, {"currency": "USD", "month": "2026-06-01", "rate": "0.8"}]
@@ -723,9 +763,9 @@ def test_a_raise_on_the_last_day_does_not_change_the_quarters_objectives(firm):
 def test_objectives_follow_the_role_of_their_day_and_are_paid_once(firm):
     plan = plan_of(component(), GOALS, pay={"base": "60000", "variable": "40000"})
     moved = [seller("x", end_date="2026-06-24"), seller("x", "manager", start_date="2026-06-25")]
-    folder = firm(plan, [], [], reps=moved, objectives=[objective("a", 1.0, 1.0)])
+    folder = firm(plan, [], [], reps=moved, objectives=[objective("a", 1.0, 1.0)], fx_rates=RATES, quotas=[])
     assert paid(entries(folder)) == ["4000.00"]
-    (folder / "plans" / "a.yml").write_text(yaml.safe_dump({**plan, "plan": "a"}), encoding="utf-8")
+    (folder / "plans" / "a.yml").write_text(yaml.safe_dump({**plan, "plan": "a", "currency": "USD"}), encoding="utf-8")
     snapshot = Snapshot(folder, quarter="2026Q2", as_of="2026-12-31")
     assert paid(compensation.payroll(snapshot).entries) == ["4000.00"]
 

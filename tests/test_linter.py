@@ -89,8 +89,8 @@ def tiers(*pairs, application="marginal", end=None) -> compensation.Schedule:
         # Each rule just below and just above its threshold.
         ({"schedule": tiers(("0", "0.06"), ("1", "0.063"), application="whole")}, []),
         ({"schedule": tiers(("0", "0.06"), ("1", "0.064"), application="whole")}, ["cliff"]),
-        ({"schedule": tiers(("0.5", "0.06"))}, []),
-        ({"schedule": tiers(("0.51", "0.06"))}, ["gap"]),
+        ({"schedule": tiers(("0", "0"), ("0.5", "0.06"))}, []),
+        ({"schedule": tiers(("0", "0"), ("0.51", "0.06"))}, ["gap"]),
         ({"schedule": tiers(("0", "0.06"), end="2")}, []),
         ({"schedule": tiers(("0", "0.06"), end="1.99")}, ["gap"]),
         ({"schedule": tiers(("0", "0.06"), ("1", "0.17"))}, []),
@@ -113,7 +113,7 @@ def test_thresholds(values, found):
 
 def test_what_another_component_pays_is_no_gap():
     plan = changed()
-    above = replace(plan.components[0], name="above", schedule=tiers(("1", "0.03")))
+    above = replace(plan.components[0], name="above", schedule=tiers(("0", "0"), ("1", "0.03")))
     assert rules(replace(plan, components=(*plan.components, above))) == []
     assert rules(replace(plan, components=(above,))) == ["gap"]
 

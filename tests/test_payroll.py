@@ -43,7 +43,14 @@ def test_lines_sum_to_statements_causes_teams_and_cost(snapshot, payroll):
     assert cents(cost["pay"].iloc[:1]) == paid == cents(cost["pay"].iloc[1:])
     assert cost["credited"].iloc[0] == bookings["amount"].iloc[0]  # a deal credited by two plans was won once
     assert cost["n"].iloc[0] == payroll.statements["rep_id"].nunique()
-    assert list(compensation.total(cost).columns) == ["member", "n", "credited", "pay", "cost_share"]
+    assert list(compensation.total(cost).columns) == ["member", "n", "credited", "pay", "cost", "cost_share"]
+
+
+def test_the_cost_share_is_of_what_the_same_quarter_earned(payroll):
+    """Solution engineers are paid 2 % of their credits, when the customer has paid: the share is 2 % whenever that is."""
+    cost = compensation.cost(payroll.statements).set_index("member").loc["solution_engineer"]
+    assert cost["pay"] + cost["held"] == cost["cost"] and cost["held"] != 0
+    assert cost["cost_share"] == pytest.approx(0.02, abs=1e-6)
 
 
 def test_causes_are_told_apart(payroll):
@@ -219,6 +226,8 @@ def test_the_next_quarter_is_priced_on_history_or_on_given_totals(snapshot, payr
     ahead = compensation.next_quarter(snapshot, payroll, draws=500)
     assert ahead["plan"].tolist() == NAMES[:2] and (ahead["quarter"] == "2026Q4").all()
     assert ((ahead["p10"] < ahead["p50"]) & (ahead["p50"] < ahead["p90"])).all()
+    cost = compensation.cost(payroll.statements).set_index("member")
+    assert ahead["attainment_now"].tolist() == cost.loc[NAMES[:2], "attainment"].tolist()
     pd.testing.assert_frame_equal(ahead, compensation.next_quarter(snapshot, payroll, draws=500))
     low, high = (
         compensation.next_quarter(snapshot, payroll, totals=np.full(200, total)).set_index("plan")["p50"]

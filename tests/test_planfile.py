@@ -31,7 +31,7 @@ def year(company):
             credits=[{"opportunity_id": d, "rep_id": "x", "share": 1.0, "kind": "split"} for d in days],
             quotas=[{"rep_id": "x", "quarter": f"2026Q{q}", "measure": "bookings", "amount": "100000.00", "currency": "EUR"} for q in (1, 2, 3, 4)],
         )  # fmt: skip
-        plan = yaml.safe_load(SHIPPED)
+        plan = {**yaml.safe_load(SHIPPED), "plan": "p"}
         plan["components"] = [{**plan["components"][0], "tiers": TIERS, **component}]
         (data / "plans").mkdir()
         (data / "plans" / "p.yml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
@@ -129,6 +129,8 @@ def test_a_holdback_is_kept_apart(year):
         (("pay: none", "pay: {base: '60000', variable: 40000}"), r"40000 is a bare number — .*, line 12"),
         (("from: table,", "from: plan,"), r"key 'annual' is missing — .*, line 13"),
         (("ramp: none", "ramp: ['0', '2']"), r"ramp 2 is no share — .*, line 13"),
+        (("plan: account_executive", "plan: ae"), r"the file is called account_executive, the plan in it ae — plan account_executive, line 3"),
+        (('- from: {2016-01-01: "0"}', '- from: "0.1"'), r"the first tier begins at 0.1: .*, line 33"),
         (("boundaries: half_open", "boundaries: closed"), r"boundaries 'closed' is not supported — .*, line 11"),
         (("tier_application: marginal", "tier_application: per_transaction"), r"does not go with accumulation quarter — .*, line 26"),
         (("tier_application: marginal", "tier_application: interpolated"), r"unknown key 'rate' — .*, line 34"),

@@ -29,7 +29,9 @@ DEAL = ("deal", "won", "amount", "split", "overlay", "years", "prepaid", "type",
 PERSON = ("quota", "hired", "manager", "role")
 
 
-def cents(amount: str) -> int:
+def cents(amount: Any) -> int:
+    if not isinstance(amount, str):
+        raise UsageError(f"{amount} stands without quotes", "a sentence", f'write "{amount}"')
     exact = Fraction(amount) * 100
     assert exact.denominator == 1, f"{amount} is no amount"
     return int(exact)
@@ -50,7 +52,7 @@ def plan_of(case: dict[str, Any]) -> compensation.Plan:
 
 def of_credits(plan: compensation.Plan, case: dict[str, Any]) -> dict[str, Any]:
     """What one person's credits pay, by component, and by credit."""
-    sold = [case["sold"]] if isinstance(case["sold"], str) else case["sold"]
+    sold = case["sold"] if isinstance(case["sold"], list) else [case["sold"]]
     index = pd.MultiIndex.from_tuples([("Ada", "now")])
     pays, withheld, lines = {}, 0, [0] * len(sold)
     for part in plan.components:
@@ -79,7 +81,7 @@ def of_draw(plan: compensation.Plan, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_team(case: dict[str, Any]) -> dict[str, Any]:
-    return {"team_quota": compensation.of_team(cents(case["quota"]), [Fraction(share) for share in case["members"]])}
+    return {"team_quota": sum(compensation.ramped(cents(case["quota"]), 0, [Fraction(share)]) for share in case["members"])}
 
 
 def of_deals(plan: compensation.Plan, case: dict[str, Any], company) -> dict[str, Any]:
@@ -122,9 +124,7 @@ def of_deals(plan: compensation.Plan, case: dict[str, Any], company) -> dict[str
     dataset.write_text(dataset.read_text(encoding="utf-8").replace('"EUR"', f'"{plan.currency}"'), encoding="utf-8")
     found = compensation.statements(Snapshot(data, quarter=case["quarter"]), plan).set_index("rep_id")
     names = {"pays": "pay", "held": "held"}
-    return {
-        key: {name: int(money.to_cents(found[names[key]])[name]) for name in case[key]} for key in names if key in case
-    }  # fmt: skip
+    return {key: {str(name): int(own) for name, own in money.to_cents(found[names[key]]).dropna().items()} for key in names}
 
 
 def require_known(given: dict[str, Any], known: tuple[str, ...]) -> None:
@@ -160,6 +160,7 @@ def check(case: dict[str, Any], company) -> None:
     for key in wanted:
         want = expected(case[key])
         if isinstance(want, dict):
+            require_known(want, tuple(found[key]))
             found[key] = {name: found[key][name] for name in want}
         assert found[key] == want, f"{case['sentence']}\n  {key}: expected {told(want)}, is {told(found[key])}"
 
@@ -182,6 +183,9 @@ def test_a_wrong_expectation_fails_with_the_sentence_and_both_amounts(company):
         ({"sells": "1"}, "unknown key 'sells'"),
         ({"change": {"components.bookings.tiers.9.rate": "1"}}, "there is no '9'"),
         ({"change": {"components.bookings.tiers.1.rate": 0.06}}, "bare number"),
+        ({"sold": 1200000}, '1200000 stands without quotes — a sentence — write "1200000"'),
+        ({"pays": {"booking": "84000"}}, "unknown key 'booking' — a sentence — did you mean bookings"),
+        ({"plan": "published/nobody"}, "cannot read the file"),
     ],
 )
 def test_a_sentence_that_cannot_be_meant_is_refused(change, error, company):

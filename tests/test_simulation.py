@@ -147,12 +147,35 @@ def test_a_dearer_plan_costs_what_its_lines_say(snapshot, plan, dearer):
     assert money.to_cents(found["change"]).sum() == paid[1] - paid[0]
 
 
+def test_a_scenario_that_changes_nothing_costs_nothing(company):
+    """A plan that takes back since 2026, and a deal of 2025 cancelled then: a scenario, which has no dates, takes no more."""
+    won = {"status": "won", "stage": "Won", "created_at": "2025-01-01", "currency": "EUR", "amount": "50000"}
+    data = company(
+        opportunities=[{**won, "opportunity_id": "old", "close_date": "2025-11-05"},
+                       {**won, "opportunity_id": "new", "close_date": "2026-02-05"}],
+        reps=[{"rep_id": "ann", "role": "account_executive"}],
+        credits=[{"opportunity_id": deal, "rep_id": "ann", "share": 1.0, "kind": "split"} for deal in ("old", "new")],
+        quotas=[{"rep_id": "ann", "quarter": quarter, "measure": "bookings", "amount": "100000", "currency": "EUR"}
+                for quarter in ("2025Q4", "2026Q1")],
+        contracts=[{"opportunity_id": "old", "term_months": 12, "cancelled_date": "2026-02-10"}], known_until="2026-03-31",
+    )  # fmt: skip
+    rule = 'clawback: {2016-01-01: none, 2026-01-01: {kind: share, within_months: "12", share: "1", steps: none}}'
+    text = (ROOT / "tests/account_executive.yml").read_text(encoding="utf-8")
+    (data / "plans").mkdir(exist_ok=True)
+    (data / "plans" / "account_executive.yml").write_text(text.replace("clawback: none", rule), encoding="utf-8")
+    snapshot = Snapshot(data, quarter="2026Q1")
+    plan = compensation.plan(snapshot)
+    same = compensation.patched(plan, patch({"components.bookings.tiers.1.rate": "0.065"}))
+    found = compensation.compared(snapshot, plan, same, quarters=1)
+    assert plan.components[0].clawback and found["change"].map(str).tolist() == ["0.00"]
+
+
 def test_what_changing_the_plan_does(plan, dearer):
     new, found = dearer
     pay = {name: money.to_cents(found[name]) for name in ("old", "new")}
     told = compensation.effects(found, plan, new).set_index("what")
     assert told.loc["cost", ["old", "new"]].tolist() == pytest.approx([own.sum() / 100 for own in pay.values()])
-    assert told.loc["cost of sales", "new"] == pytest.approx(pay["new"].sum() / money.to_cents(found["credited"]).sum())
+    assert told.loc["cost of sales", "new"] == pytest.approx(100 * pay["new"].sum() / money.to_cents(found["credited"]).sum())
     counts = [(pay["new"] > pay["old"]).sum(), 0, (pay["new"] == pay["old"]).sum()]
     assert told.loc[["reps who win", "reps who lose", "reps for whom nothing changes"], "new"].tolist() == counts
     assert sum(counts) == len(found) > 3
@@ -172,13 +195,30 @@ def test_pay_mix_and_quota_follow_from_the_stated_pay():
     assert told.loc[["pay mix", "quota ÷ OTE"], "new"].isna().all()
 
 
-def test_who_gets_the_pay():
-    amounts = {"credited": [30, 90, 200], "quota": [100, 100, 100], "old": [3, 9, 28], "new": [3, 9, 8]}
+def spread(attained, old, new) -> pd.DataFrame:
+    """Reps of one quarter with what they attained and earn under two plans."""
+    amounts = {"credited": [int(100 * share) for share in attained], "quota": [100] * len(attained), "old": old, "new": new}
     table = pd.DataFrame({name: money.from_cents(pd.Series(cents) * 100) for name, cents in amounts.items()})
-    table = table.assign(attainment=[0.3, 0.9, 2.0], n_quarters=1)
-    found = compensation.fairness(table).set_index("band")
-    assert found["n"].tolist() == [1, 0, 1, 0, 1]
-    assert found.loc["150 % and more", ["old", "new"]].tolist() == pytest.approx([0.7, 0.4])
+    change = money.from_cents(money.to_cents(table["new"]) - money.to_cents(table["old"]))
+    return table.assign(attainment=attained, n_quarters=1, rep_id="x", change=change)
+
+
+def test_who_gets_the_pay_is_told_of_five_people_at_least():
+    table = spread([0.3] * 5 + [0.6, 0.9] + [1.2] * 4 + [2.0] * 2, [3] * 5 + [5] * 2 + [10] * 4 + [20] * 2, [1] * 13)
+    found = compensation.fairness(table)
+    assert found["band"].tolist() == ["under 50 %", "50 % and more"]
+    assert found["n"].tolist() == [5, 8] and found["reps"].tolist() == pytest.approx([5 / 13, 8 / 13])
+    assert found["old"].tolist() == pytest.approx([15 / 105, 90 / 105]) and found["new"].tolist() == found["reps"].tolist()
+    assert compensation.fairness(table.head(4)).empty
+
+
+def test_what_changing_a_plan_does_says_who_gets_the_pay():
+    told = compensation.effects(spread([0.3] * 5 + [2.0] * 5, [1] * 5 + [3] * 5, [2] * 10), of(), of()).set_index("what")
+    assert told.loc["pay of the 5 reps with under 50 % of quota", ["old", "new", "unit"]].tolist() == [
+        25.0,
+        50.0,
+        "% of all pay",
+    ]
 
 
 def patch(values, plan="account_executive"):

@@ -9,15 +9,16 @@ In the order in which pay comes about: `reading`, `planparts` and `planfile` rea
 `credits`, `currencies`, `staff` and `quotas` say who is credited for what against which quota; `book` keeps them; `placing`
 puts every credit in its place and lets the `engine` pay it; `booked` adds true-ups, `awards` and `objectives`; `later` says
 what is released or taken back (`releases`), `drawn` what is topped up and recovered; `entries` are the lines of the ledger, in
-words by `telling`, and `statements` their sums.
+words by `telling`, and `statements` their sums. `calculator` gives a plan's rules to the site's page.
 """
 
 from . import planfile
 from .ahead import next_quarter
 from .answers import headline, metrics, notes, recommendations
+from .calculator import exported
 from .caps import capped
 from .checking import checks
-from .clawbacks import clawback, clawbacks, of_instalments, scheduled, unserved
+from .clawbacks import clawback, clawbacks, scheduled, unserved
 from .company import Payroll, chosen, explained, payroll
 from .comparison import compared, effects, fairness
 from .costs import attainment, bookings, causes, cost, people, teams, total
@@ -31,24 +32,26 @@ from .ledger import corrections, outstanding
 from .lines import lines, statements
 from .linter import lint
 from .nearby import near, near_counts
-from .nextdeal import next_pays
-from .planfile import plan, plans
+from .nextdeal import next_condition, next_pays
+from .planfile import begins, plan, plans
 from .plans import Award, Cap, Clawback, Component, Factors, Gate, Objectives, Payable, Plan, Quota
+from .problems import Problem, problems
 from .review import findings, next_deals, owed, what_if
 from .scenarios import patched, scenario
 from .schedules import Schedule
 from .simulation import attainment_history, attainments, simulated
-from .spifs import by_bands, from_pool, on_revenue, per_deal, within
-from .targets import by_days, by_weights, of_team, ramped
+from .spifs import by_bands, from_pool, on_revenue, within
+from .targets import by_days, by_weights, ramped
 from .wording import rules, terms
 
 __all__ = [
     "Award", "Cap", "Clawback", "Component", "Contract", "Draw", "Factors", "Gate", "Objectives", "Payable", "Payroll",
-    "Plan", "Quota", "Schedule", "attainment", "attainment_history", "attainments", "bookings", "by_bands", "by_days",
-    "by_weights", "capitalised", "capped", "causes", "checks", "chosen", "clawback", "clawbacks", "compared", "corrections",
-    "cost", "curve", "curve_points", "debts", "effects", "entries", "examples", "explained", "fairness", "findings",
-    "from_pool", "headline", "lines", "lint", "metrics", "near", "near_counts", "next_deals", "next_pays", "next_quarter",
-    "notes", "of_instalments", "of_team", "on_revenue", "outstanding", "owed", "paid", "patched", "payroll", "people",
-    "per_deal", "plan", "planfile", "plans", "ramped", "recommendations", "roll_forward", "rules", "scenario", "scheduled",
-    "settled", "simulated", "statements", "teams", "terms", "total", "unserved", "what_if", "within",
+    "Plan", "Problem", "Quota", "Schedule", "attainment", "attainment_history", "attainments", "begins", "bookings",
+    "by_bands", "by_days", "by_weights", "capitalised", "capped", "causes", "checks", "chosen", "clawback", "clawbacks",
+    "compared", "corrections", "cost", "curve", "curve_points", "debts", "effects", "entries", "examples", "explained",
+    "exported", "fairness", "findings", "from_pool", "headline", "lines", "lint", "metrics", "near", "near_counts",
+    "next_condition", "next_deals", "next_pays", "next_quarter", "notes", "on_revenue", "outstanding", "owed", "paid",
+    "patched", "payroll", "people", "plan", "planfile", "plans", "problems", "ramped", "recommendations", "roll_forward",
+    "rules", "scenario", "scheduled", "settled", "simulated", "statements", "teams", "terms", "total", "unserved",
+    "what_if", "within",
 ]  # fmt: skip

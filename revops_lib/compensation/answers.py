@@ -31,12 +31,13 @@ def headline(
     pays = f"{everyone['pay']:,.2f} {currency} to {everyone['n']} people"
     share = _percent(everyone["cost_share"])
     if len(titles) > 1:
-        said = f"{quarter}: {len(titles)} plans pay {pays}, {share} of what was won: {won}."
+        said = f"{quarter}: {len(titles)} plans pay {pays}. What the quarter earned, paid now or later, is {share} of {won}."
     else:
         title = next(iter(titles.values()), "")
         credited = f"{everyone['credited']:,.2f} {currency} credited"
         attained = _percent(everyone["attainment"])
-        said = f"{quarter}: the plan “{title}” pays {pays} for {credited} ({share}), at {attained} of quota; {won} won."
+        said = f"{quarter}: the plan “{title}” pays {pays}. What the quarter earned, paid now or later, is {share} of the "
+        said += f"{credited}, at {attained} of quota; {won} won."
     reached = [f"“{titles.get(row.member, row.member)}” stands at {_percent(row.attainment)} of quota."
                for row in cost.iloc[1:].itertuples()
                if len(titles) > 1 and row.n >= TOLD_FROM and not pd.isna(row.attainment)]  # fmt: skip
@@ -72,8 +73,8 @@ def metrics(
     if isinstance(teams, pd.DataFrame):
         parts.append(statistics.tidy(teams, metric="pay", by="team", member="team", value="pay", unit=currency))
     if isinstance(cost, pd.DataFrame):
-        for name, unit in (("credited", currency), ("pay", currency), ("held", currency), ("owed", currency),
-                           ("attainment", "share"), ("cost_share", "share")):  # fmt: skip
+        amounts, shares = ("credited", "pay", "held", "owed", "cost"), ("attainment", "cost_share")
+        for name, unit in [*((name, currency) for name in amounts), *((name, "share") for name in shares)]:
             parts.append(statistics.tidy(cost, metric=name, by="plan", member="member", value=name, unit=unit))
     return pd.concat(parts, ignore_index=True)
 

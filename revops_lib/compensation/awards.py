@@ -100,7 +100,7 @@ def _claimed(book: Book, award: Award, rows: pd.DataFrame, quarter: pd.Period, b
     credit = rows["credit"].astype("int64")
     currency = book.plan.currency
     if award.kind == "share":
-        earned = [money.round_half_up(int(cents) * award.rate) for cents in credit]
+        earned = [spifs.on_revenue(int(cents), award.rate, award.rounding) for cents in credit]
         told = [f"{float(award.rate):.2%} of {_told(cents)} {currency}" for cents in credit]
         return rows.assign(earned=earned, tiers=told)
     if award.kind == "fixed":

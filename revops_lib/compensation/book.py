@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import suppress
 from functools import cached_property
 
 import pandas as pd
@@ -10,8 +11,10 @@ import pandas as pd
 from .. import periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
+from ..snapshot.plans import plan_names
 from . import staff
 from .credits import LEAD, of_deals, of_leads
+from .planfile import plan as named
 from .planfile import versions
 from .plans import Award, Component, Factors, Objectives, Plan
 from .quotas import Quotas
@@ -28,7 +31,7 @@ class Book:
         self.snapshot, self.plan, self._added = snapshot, plan, added
         self.freq: str = snapshot.quarter.freqstr
         self.roster = staff.roster(snapshot)
-        self.quotas = Quotas(snapshot, plan, self.roster, in_force=self._at_beginning)
+        self.quotas = Quotas(snapshot, plan, self.roster, in_force=self._at_beginning, others=self._others)
         self._attributes: dict[str, dict[str, str]] = {}
         self._credits: dict[tuple[str, str, Factors, Factors], pd.DataFrame] = {}
 
@@ -59,6 +62,15 @@ class Book:
 
     def _at_beginning(self, quarter: pd.Period) -> Plan:
         return next((plan for _, _, plan in self.versions(quarter)), self.plan)
+
+    def _others(self, quarter: pd.Period) -> list[Plan]:
+        """The company's other plans as in force when a quarter began."""
+        found, day = [], periods.first_day(quarter)
+        for name in plan_names(self.snapshot):
+            if name != self.plan.name:
+                with suppress(DataRefused):  # it is not in force yet
+                    found.append(named(self.snapshot, name=name, on=day))
+        return found
 
     def attribute(self, name: str) -> dict[str, str]:
         """What each deal belongs to, by its id: one of `Snapshot.members`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -24,21 +25,23 @@ WHOSE = ["rep_id", "deal", "kind", "line"]
 CREDIT = [*WHOSE, "event_date", "quarter"]
 
 
-def booked(snapshot: Snapshot, plan: Plan) -> Booked:
-    """What a plan books as known in a snapshot, computed once for all who ask."""
+def booked(snapshot: Snapshot, plan: Plan, *, past: Booked | None = None) -> Booked:
+    """What a plan books as known in a snapshot, computed once for all who ask. `past`: the same of an earlier quarter, known on
+    the same day: its lines are not computed again."""
     key = ("booked", plan.name, plan.version)
     if key not in snapshot.kept:
-        snapshot.kept[key] = Booked(Book(snapshot, plan))
+        snapshot.kept[key] = Booked(Book(snapshot, plan), past=past)
     return snapshot.kept[key]
 
 
 class Booked:
     """Booked lines by quarter, computed once each, and the part of the plan that each line comes from."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
-        self.parts: dict[tuple[str, str], Part] = {}  # by component and version
-        self._quarters: dict[str, pd.DataFrame] = {}
+    def __init__(self, book: Book, *, past: Booked | None = None) -> None:
+        self.book, self.past = book, past
+        self.parts: dict[tuple[str, str], Part] = {} if past is None else dict(past.parts)  # by component and version
+        self.kept: dict[str, Any] = {}  # what is computed from the lines, once for all who ask
+        self._quarters: dict[str, pd.DataFrame] = {} if past is None else dict(past._quarters)
 
     def lines(self, quarter: pd.Period) -> pd.DataFrame:
         """One row per line: line_id, quarter, version, component, cause, rep_id, deal, kind, line, event_date, share, credit,

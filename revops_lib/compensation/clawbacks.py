@@ -47,14 +47,3 @@ def scheduled(schedule: Sequence[tuple[int, Fraction]], served_months: int) -> F
     [Fraction(1, 1), Fraction(1, 2), Fraction(0, 1)]
     """
     return next((share for months, share in schedule if served_months < months), Fraction(0))
-
-
-def of_instalments(instalments: Sequence[int], is_paid: Sequence[bool], share: Fraction = Fraction(1)) -> tuple[int, int]:
-    """What a cancellation does to pay in instalments: the adjusting line for those paid, and what is cancelled of the others.
-
-    >>> of_instalments([500_00, 500_00], [True, False])
-    (-50000, 50000)
-    """
-    paid = sum(cents for cents, done in zip(instalments, is_paid, strict=True) if done)
-    open_ = sum(cents for cents, done in zip(instalments, is_paid, strict=True) if not done)
-    return clawback(paid, share), money.round_half_up(open_ * share)

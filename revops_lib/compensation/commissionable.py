@@ -34,7 +34,7 @@ def on_base(
         times = Fraction(1) if target is None else Fraction(int(target[rows[0]]), parts)
         lines = [(int(credit[row]), int(base[row]), int(after[row])) for row in rows]
         if component.accumulation == "none":
-            result[rows] = [money.round_half_up(times * paid * _rate(tiers, 0, abs(size))) for size, paid, _ in lines]
+            result[rows] = [money.rounded(times * paid * _rate(tiers, 0, abs(size)), tiers.rounding) for size, paid, _ in lines]
             continue
         total, upto, done = Fraction(0), 0, 0
         for row, (size, paid, place) in zip(rows, lines, strict=True):
@@ -42,7 +42,7 @@ def on_base(
             total = (
                 _whole(tiers, upto, place) if tiers.application == "whole" else total + paid * _rate(tiers, place - size, place)
             )
-            result[row] = money.round_half_up(times * total) - done
+            result[row] = money.rounded(times * total, tiers.rounding) - done
             done += int(result[row])
     return result
 

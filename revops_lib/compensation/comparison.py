@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from .. import money
 from ..snapshot import Snapshot
+from .booked import Booked, booked
+from .costs import BANDS
 from .lines import statements
+from .nearby import FEWEST
 from .plans import Plan
 from .simulation import complete
-
-BANDS = {"under 50 %": 0.5, "50–80 %": 0.8, "80–100 %": 1.0, "100–150 %": 1.5, "150 % and more": np.inf}
 
 
 def compared(snapshot: Snapshot, old: Plan, new: Plan, *, quarters: int = 4) -> pd.DataFrame:
     """What each rep would have earned under either plan, one row per rep with a quota: rep_id, team, n_quarters, credited,
     quota, attainment, old, new, change (exact; all quarters together).
 
-    The last complete quarters, as known on the snapshot's day, both plans as they are now. What people would have done
-    otherwise under the other plan is not in it; what somebody decided beside the plan is in both. Names people: for the own
-    team's eyes only.
+    Of each quarter what it earned, paid now or later (pay + held), so that old and new are of the same deals. The last complete
+    quarters, as known on the snapshot's day, both plans as they are now, for deals of earlier quarters, too. What people would
+    have done otherwise under the other plan is not in it; what somebody decided beside the plan is in both. Names people: for
+    the own team's eyes only.
     """
-    parts = []
+    parts, both = [], [_throughout(plan) for plan in (old, new)]
+    lines: list[Booked | None] = [None, None]
     for quarter in complete(snapshot, quarters):
-        one = Snapshot(snapshot.data, quarter=str(quarter), as_of=snapshot.as_of)
-        before, after = statements(one, old), statements(one, new)
-        parts.append(before.merge(after[["rep_id", "pay"]], on="rep_id", suffixes=("_old", "_new")))
-    known = pd.concat(parts, ignore_index=True).dropna(subset=["quota", "pay_old", "pay_new"])
+        one = snapshot.looking_at(quarter)
+        lines = [booked(one, plan, past=past) for plan, past in zip(both, lines, strict=True)]
+        before, after = (_earned(statements(one, plan)) for plan in both)
+        parts.append(before.merge(after[["rep_id", "earned"]], on="rep_id", suffixes=("_old", "_new")))
+    known = pd.concat(parts, ignore_index=True).dropna(subset=["quota", "earned_old", "earned_new"])
     table = known.groupby("rep_id").agg(
         team=("team", "last"), credited=("credited", "sum"), quota=("quota", "sum"), n_quarters=("quota", "size"),
-        old=("pay_old", "sum"), new=("pay_new", "sum"),
+        old=("earned_old", "sum"), new=("earned_new", "sum"),
     ).reset_index()  # fmt: skip
     table["attainment"] = money.to_float(table["credited"]) / money.to_float(table["quota"])
     table["change"] = money.from_cents(money.to_cents(table["new"]) - money.to_cents(table["old"]))
@@ -40,10 +46,11 @@ def compared(snapshot: Snapshot, old: Plan, new: Plan, *, quarters: int = 4) -> 
 def effects(compared: pd.DataFrame, old: Plan, new: Plan) -> pd.DataFrame:
     """What changing the plan does, one row per question: what, old, new, unit (floats). Nobody is named.
 
-    cost: pay; cost of sales: pay ÷ credited; pay mix: base ÷ OTE, the pay on target (base + variable); quota ÷ OTE: a year's
-    quota of the average rep; marginal pay at quota: what the next 100 sold pay there; Gini: 0 when all earn the same, 1 when
-    one earns all; correlation with quota: of attainment, below 0 when those with small quotas attain more. Missing where a
-    plan does not state its pay.
+    cost: what is earned, paid now or later; cost of sales: cost ÷ credited; pay mix: base ÷ OTE, the pay on target (base +
+    variable); quota ÷ OTE: a year's quota of the average rep; marginal pay at quota: what the next 100 sold pay there; Gini: 0
+    when all earn the same, 1 when one earns all; correlation with quota: of attainment, below 0 when those with small quotas
+    attain more; the share of the pay that goes to each band of attainment (`fairness`). Missing where a plan does not state
+    its pay.
     """
     credited, quota = (float(money.to_float(compared[name]).sum()) for name in ("credited", "quota"))
     year = 4 * quota / max(int(compared["n_quarters"].sum()), 1)
@@ -54,7 +61,7 @@ def effects(compared: pd.DataFrame, old: Plan, new: Plan) -> pd.DataFrame:
     correlation = _correlation(attained, size.to_numpy("float64"))
     rows = [
         ["cost", *(float(pay[name].sum()) for name in pay), old.currency],
-        ["cost of sales", *(float(pay[name].sum()) / credited if credited else np.nan for name in pay), "share"],
+        ["cost of sales", *(100 * float(pay[name].sum()) / credited if credited else np.nan for name in pay), "per 100 sold"],
         ["reps who win", np.nan, float((change > 0).sum()), "reps"],
         ["reps who lose", np.nan, float((change < 0).sum()), "reps"],
         ["reps for whom nothing changes", np.nan, float((change == 0).sum()), "reps"],
@@ -64,19 +71,74 @@ def effects(compared: pd.DataFrame, old: Plan, new: Plan) -> pd.DataFrame:
         ["marginal pay at quota", *(marginal(plan, int(year * 100)) for plan in plans.values()), "per 100 sold"],
         ["Gini of pay", *(gini(pay[name]) for name in pay), "0 to 1"],
         ["correlation of attainment with quota", correlation, correlation, "-1 to 1"],
+        *(
+            [f"pay of the {row.n} reps with {row.band} of quota", 100 * row.old, 100 * row.new, "% of all pay"]
+            for row in fairness(compared).itertuples()
+        ),
     ]
     return pd.DataFrame(rows, columns=["what", "old", "new", "unit"])
 
 
 def fairness(compared: pd.DataFrame) -> pd.DataFrame:
-    """Who gets the pay, one row per band of attainment: band, n, reps (share of the reps), old, new (share of the pay)."""
+    """Who gets the pay, one row per band of attainment: band, n, reps (share of the reps), old, new (share of the pay).
+
+    Bands of fewer than five people are told together with the next one, the last with the one before; nothing where there are
+    fewer than five in all.
+    """
     band = pd.cut(compared["attainment"], [-np.inf, *BANDS.values()], right=False, labels=list(BANDS))
     pay = {name: money.to_float(compared[name]) for name in ("old", "new")}
-    table = pd.DataFrame({"n": 1, **pay}).groupby(band, observed=False).sum().reset_index(names="band")
+    bands = pd.DataFrame({"n": 1, **pay}).groupby(band, observed=False).sum().reset_index(names="band")
+    numbers = _large(bands["n"].tolist())
+    table = bands.groupby(numbers)[["n", "old", "new"]].sum().assign(band=_named(numbers))
     shares = {name: table[name] / (table[name].sum() or np.nan) for name in ("old", "new")}
-    return table.assign(band=table["band"].astype("str"), reps=table["n"] / max(len(compared), 1), **shares)[
-        ["band", "n", "reps", "old", "new"]
-    ]
+    table = table.assign(reps=table["n"] / max(len(compared), 1), **shares)[["band", "n", "reps", "old", "new"]]
+    return table[table["n"] >= FEWEST]
+
+
+def _large(counts: list[int]) -> list[int]:
+    """Which bands are told together, by number, so that each is of enough people.
+
+    >>> _large([12, 2, 4, 1, 0])
+    [0, 1, 1, 1, 1]
+    """
+    groups: list[list[int]] = []
+    for n in counts:
+        if not groups or sum(groups[-1]) >= FEWEST:
+            groups.append([])
+        groups[-1].append(n)
+    if len(groups) > 1 and sum(groups[-1]) < FEWEST:
+        last = groups.pop()
+        groups[-1] += last
+    return [number for number, group in enumerate(groups) for _ in group]
+
+
+def _named(numbers: list[int]) -> list[str]:
+    """What bands are called that are told together.
+
+    >>> _named([0, 1, 1, 2, 2]), _named([0, 0, 1, 1, 1])
+    (['under 50 %', '50–100 %', '100 % and more'], ['under 80 %', '80 % and more'])
+    """
+    edges = [0.0, *BANDS.values()]
+    found = []
+    for number in dict.fromkeys(numbers):
+        places = [place for place, own in enumerate(numbers) if own == number]
+        low, high = 100 * edges[places[0]], 100 * edges[places[-1] + 1]
+        if low == 0:
+            found.append("any share" if high == np.inf else f"under {high:.0f} %")
+        else:
+            found.append(f"{low:.0f} % and more" if high == np.inf else f"{low:.0f}–{high:.0f} %")
+    return found
+
+
+def _throughout(plan: Plan) -> Plan:
+    """The plan without its dates: a scenario has none, and rules that are new in both must not count in one of them only."""
+    return replace(plan, values={}, version=f"{plan.version} throughout")
+
+
+def _earned(statements: pd.DataFrame) -> pd.DataFrame:
+    """Statements with what the quarter earned, paid now or later."""
+    cents = money.to_cents(statements["pay"]) + money.to_cents(statements["held"])
+    return statements.assign(earned=money.from_cents(cents))
 
 
 def gini(values: np.ndarray) -> float:

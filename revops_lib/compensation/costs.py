@@ -22,9 +22,12 @@ AMOUNTS = ("credited", "quota", "pay", "held", "owed")
 
 def cost(statements: pd.DataFrame, bookings: pd.DataFrame | None = None) -> pd.DataFrame:
     """What plans cost, one row for the company and one per plan: member, n (people), credited, quota, attainment, pay, held,
-    owed, cost_share.
+    owed, cost, cost_share.
 
-    `attainment` = credited ÷ quota of those who have a quota, `cost_share` = pay ÷ credited; missing when the denominator is 0.
+    `attainment` = credited ÷ quota of those who have a quota. `cost` = pay + held: what the quarter earned, paid now or later,
+    so that what earlier quarters had held and this one pays is not in it; draws and what is taken back count when they happen.
+    `cost_share` = cost ÷ credited, both of the quarter. Missing when the denominator is 0.
+
     One deal can be credited by several plans: with several of them the company's `credited` is what was booked (`bookings`, its
     first row), and it has no quota of its own. `held`: what is not payable yet; `owed`: draws to be paid back. Sums are exact.
     """
@@ -39,9 +42,10 @@ def cost(statements: pd.DataFrame, bookings: pd.DataFrame | None = None) -> pd.D
     table = table.astype(dict.fromkeys(AMOUNTS, money.DTYPE))
     credited, quota = money.to_float(table["credited"]), money.to_float(table["quota"])
     table["attainment"] = table["measured"] / quota.where(quota > 0)
-    table["cost_share"] = money.to_float(table["pay"]) / credited.where(credited > 0)
+    table["cost"] = money.from_cents(money.to_cents(table["pay"]) + money.to_cents(table["held"]))
+    table["cost_share"] = money.to_float(table["cost"]) / credited.where(credited > 0)
     return table.reset_index(names="member")[
-        ["member", "n", "credited", "quota", "attainment", "pay", "held", "owed", "cost_share"]
+        ["member", "n", "credited", "quota", "attainment", "pay", "held", "owed", "cost", "cost_share"]
     ]
 
 

@@ -74,7 +74,13 @@ def of_deals(snapshot: Snapshot, currency: str, *, credited: Factors, commission
 
 def of_leads(snapshot: Snapshot) -> pd.DataFrame:
     """Credits for leads that sales accepted: each counts 1.00 for its owner on the local day of acceptance. Columns as of
-    `of_deals`."""
+    `of_deals`. DataRefused without leads."""
+    if not snapshot.has("leads"):
+        raise DataRefused(
+            "this source has no leads: what a plan pays on accepted leads is not known",
+            f"data {snapshot.data}, table leads",
+            "map a table of leads, or pay on something else",
+        )
     leads = snapshot.table("leads")
     leads = leads[leads["sql_at"].notna() & leads["owner_id"].notna()].reset_index(drop=True)
     day = periods.local_day(leads["sql_at"], snapshot.timezone)

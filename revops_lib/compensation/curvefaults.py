@@ -49,8 +49,6 @@ def gaps(example: Example, part: Component) -> Iterator[Finding]:
         for i, (start, following, value) in enumerate(zip(tiers.starts, tiers.starts[1:], tiers.values[:-1], strict=False))
         if value == 0
     ]
-    if tiers.starts[0] > 0:
-        found.insert(0, (("tiers", 0, "from"), Fraction(0), tiers.starts[0]))
     last = tiers.starts[-1] if tiers.values[-1] == 0 else tiers.end
     if last is not None and example.place(part, last) < _horizon(example, part):
         found.append((("tiers", len(tiers.starts) - 1, "to"), last, last + max(tiers.starts[-1], Fraction(1))))

@@ -14,7 +14,7 @@ from . import staff
 from .book import Book
 from .booked import Booked, booked
 from .draws import Draw, step
-from .later import Later
+from .later import later
 from .plans import Plan
 from .quotas import months_of
 from .releases import months_between
@@ -30,15 +30,20 @@ def debts(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     a period's last day is topped up no more; what is owed is recovered from what is still earned. Empty for a plan without
     draw.
     """
-    lines = booked(snapshot, plan)
-    table = ledger(lines, Later(lines))
+    table = ledger(booked(snapshot, plan)).copy()
     for name in ("earned", "topped_up", "recovered", "paid", "debt"):
         table[name] = money.from_cents(table[name].astype("Int64"))
     return table[["rep_id", "period", "earned", "topped_up", "recovered", "paid", "debt"]]
 
 
-def ledger(booked: Booked, later: Later) -> pd.DataFrame:
-    """The rows of `debts` in cents, with quarter and last_day of the period and the kind of the draw."""
+def ledger(booked: Booked) -> pd.DataFrame:
+    """The rows of `debts` in cents, with quarter and last_day of the period and the kind of the draw; computed once."""
+    if "draws" not in booked.kept:
+        booked.kept["draws"] = _ledger(booked)
+    return booked.kept["draws"]
+
+
+def _ledger(booked: Booked) -> pd.DataFrame:
     book = booked.book
     if all(plan.draw is None for _, plan in book.all_versions):
         return pd.DataFrame(columns=COLUMNS)
@@ -47,7 +52,7 @@ def ledger(booked: Booked, later: Later) -> pd.DataFrame:
     quarters = _quarters(book)
     earned: dict[tuple[str, str], int] = defaultdict(int)
     for quarter in quarters:
-        for rows in (booked.lines(quarter), later.lines(quarter)):
+        for rows in (booked.lines(quarter), later(booked).lines(quarter)):
             for rep, day, cents in zip(rows["rep_id"], rows["event_date"], rows["pay"], strict=True):
                 if pd.notna(cents):
                     # Judged after the quarter, an objective is still pay of the quarter.

@@ -100,6 +100,8 @@ def _settled(parts: Sequence[Component], rows: pd.DataFrame, which: np.ndarray, 
         for place, part in enumerate(parts):
             own = which == place
             kept[own] = owed[own] if part.cap is None else _capped(owed[own], total[own], part.cap)
+        if len({part.cap for part in parts}) > 1 and not any(part.cap and part.cap.kind == "per_deal" for part in parts):
+            kept = _between(kept, total, group, [parts[place].cap for place in which])
     if any(part.holdback for part in parts):
         total = _running(kept, group)
         for place, part in enumerate(parts):  # a share of rounded running sums, so that no cent is lost
@@ -214,9 +216,30 @@ def _capped(owed: np.ndarray, total: np.ndarray, cap: Cap) -> np.ndarray:
     """What a cap leaves of each row; `total`: the running sum of what was owed, with the row."""
     if cap.kind == "per_deal":
         return np.clip(owed, -cap.cents, cap.cents)
-    after, before = (np.minimum(sums, cap.cents) + money.part(np.maximum(sums - cap.cents, 0), cap.share_above)
-                     for sums in (total, total - owed))  # fmt: skip
-    return after - before
+    return _left(total, cap) - _left(total - owed, cap)
+
+
+def _left(total: np.ndarray, cap: Cap | None) -> np.ndarray:
+    """What a cap of the whole leaves of sums."""
+    if cap is None:
+        return total
+    return np.minimum(total, cap.cents) + money.part(np.maximum(total - cap.cents, 0), cap.share_above)
+
+
+def _between(kept: np.ndarray, total: np.ndarray, group: np.ndarray, caps: Sequence[Cap | None]) -> np.ndarray:
+    """Where the cap changes within a window: all that is kept stays between what the lowest and the highest cap so far leave of
+    all that was owed, so that a credit note takes back what no cap would have paid, and no more."""
+    limits = {cap: _left(total, cap).tolist() for cap in dict.fromkeys(caps)}
+    result, so_far = kept.copy(), 0
+    seen: list[Cap | None] = []
+    for row, cap in enumerate(caps):
+        if row == 0 or group[row] != group[row - 1]:
+            so_far, seen = 0, []
+        seen = [*seen, cap] if cap not in seen else seen
+        upto = [limits[one][row] for one in seen]
+        now = min(max(so_far + int(kept[row]), min(upto)), max(upto))
+        result[row], so_far = now - so_far, now
+    return result
 
 
 def _steps(running: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from . import staff
 from .book import Book
 from .booked import Booked, booked, identified
 from .drawn import ledger
-from .later import Later
+from .later import later
 from .objectives import carries
 from .placing import gate_told
 from .plans import Component, Plan
@@ -41,40 +41,42 @@ def entries(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     Everything is as known in the snapshot, what earlier quarters paid included. DataRefused where the source lacks a table or
     a rate that the plan needs.
     """
-    return of_booked(booked(snapshot, plan))
+    return of_booked(booked(snapshot, plan)).copy()
 
 
 def of_booked(booked: Booked) -> pd.DataFrame:
-    """`entries` of what is read already."""
-    book, later = booked.book, Later(booked)
-    found = [_of_quarter(booked), _of_later(booked, later), _of_draws(booked, later), _of_adjustments(book)]
-    table = pd.concat([rows for rows in found if len(rows)] or found[:1], ignore_index=True)
-    return _finished(book, table)
+    """`entries` of what is read already, computed once."""
+    if "entries" not in booked.kept:
+        found = [_of_quarter(booked), _of_later(booked), _of_draws(booked), _of_adjustments(booked.book)]
+        table = pd.concat([rows for rows in found if len(rows)] or found[:1], ignore_index=True)
+        booked.kept["entries"] = _finished(booked.book, table)
+    return booked.kept["entries"]
 
 
 def _of_quarter(booked: Booked) -> pd.DataFrame:
     """The lines that the quarter books, with their words."""
     rows = booked.lines(booked.book.snapshot.quarter)
-    plans = {plan.version: plan for _, plan in booked.book.all_versions}
     parts = [booked.parts[key] for key in zip(rows["component"], rows["version"], strict=True)]
     gates = [gate_told(part, attained) if isinstance(part, Component) and cause == "pay" else ""
              for part, attained, cause in zip(parts, rows["attained"], rows["cause"], strict=True)]  # fmt: skip
-    told = [rule(plans[line.version], part, line) for part, line in zip(parts, rows.itertuples(), strict=True)]
+    left = staff.left(booked.book.roster)
+    told = [rule(part, line, left=left.get(str(line.rep_id)))
+            for part, line in zip(parts, rows.itertuples(), strict=True)]  # fmt: skip
     places = {name: (rows[name].astype("Float64") / rows["quota"].astype("Float64")) for name in ("before", "after")}
     return rows.assign(gate=gates, rule=told, for_quarter=rows["quarter"], **places)
 
 
-def _of_later(booked: Booked, later: Later) -> pd.DataFrame:
-    rows = later.lines(booked.book.snapshot.quarter)
+def _of_later(booked: Booked) -> pd.DataFrame:
+    rows = later(booked).lines(booked.book.snapshot.quarter)
     # What is taken back was earned and is so no more; what is released had been earned before.
     earned = (rows["pay"] + rows["held"]).where(rows["cause"] == "clawback", 0)
     return rows.assign(rule=rows["why"], earned=earned, withheld=0)
 
 
-def _of_draws(booked: Booked, later: Later) -> pd.DataFrame:
+def _of_draws(booked: Booked) -> pd.DataFrame:
     """Pay topped up and recovered in the quarter's periods."""
     book, rows = booked.book, []
-    for row in ledger(booked, later).itertuples():
+    for row in ledger(booked).itertuples():
         if row.quarter != str(book.snapshot.quarter):
             continue
         earned, debt = f"{row.earned / 100:,.2f}", f"{row.debt / 100:,.2f}"

@@ -25,6 +25,15 @@ COLUMNS = ["component", "cause", "quarter", "rep_id", "deal", "kind", "line", "e
            "link", "for_quarter"]  # fmt: skip
 
 
+def later(booked: Booked) -> Later:
+    """What happens to booked lines, computed once for all who ask."""
+    if "later" not in booked.kept:
+        booked.kept["later"] = Later(booked)
+        if booked.past is not None:
+            booked.kept["later"]._moved |= later(booked.past)._moved
+    return booked.kept["later"]
+
+
 class Later:
     """What is known of won deals after the booking: invoices, payments, cancellations; and what it does to their lines."""
 
@@ -42,6 +51,7 @@ class Later:
         self._won = {} if self._is_quiet else _won(self._snapshot)
         self._invoices = _invoices(self._snapshot, self._won) if waits & {"invoice", "cash"} else {}
         self._cancelled = _cancelled(self._snapshot) if not self._is_quiet else {}
+        self._moved: dict[tuple[pd.Period, int], list[tuple[Any, Move]]] = {}
 
     def lines(self, quarter: pd.Period) -> pd.DataFrame:
         """One row per movement in a quarter of a booked line: the columns of `COLUMNS`, line_id; cents."""
@@ -57,8 +67,16 @@ class Later:
         return identified(self._booked.book.plan, pd.DataFrame(rows, columns=COLUMNS))
 
     def _moves(self, booked: pd.Period, quarter: pd.Period) -> Iterator[tuple[Any, Move]]:
+        """The lines of an earlier quarter that move in this one."""
         first, last = periods.first_day(quarter), min(periods.last_day(quarter), self._snapshot.as_of)
-        changes = self._changes(booked, quarter)
+        trued_up = min((quarter - booked).n, 4 - booked.quarter) if self._is_trued_up else 0
+        if (booked, trued_up) not in self._moved:
+            self._moved[booked, trued_up] = list(self._all_moves(booked, trued_up))
+        yield from ((line, move) for line, move in self._moved[booked, trued_up] if first <= move.day <= last)
+
+    def _all_moves(self, booked: pd.Period, trued_up: int) -> Iterator[tuple[Any, Move]]:
+        """All that ever happens to the lines of a quarter, as known after some quarters of true-ups."""
+        changes = self._changes(booked, trued_up)
         for line in self._booked.lines(booked).itertuples():
             part = self._booked.parts[str(line.component), str(line.version)]
             if not isinstance(part, Component | Award) or line.cause == "true_up" or pd.isna(line.pay):
@@ -68,12 +86,12 @@ class Later:
             done = moves(int(line.pay), int(line.held), day, part.payable, part.clawback,
                          self._invoices.get(deal, []), self._cancelled.get(deal),
                          changes.get(line.line_id, []))  # fmt: skip
-            yield from ((line, move) for move in done if first <= move.day <= last and (move.pay or move.held))
+            yield from ((line, move) for move in done if move.pay or move.held)
 
-    def _changes(self, booked: pd.Period, quarter: pd.Period) -> dict[str, list[Change]]:
-        """What true-ups until a quarter have changed of the lines of an earlier one, by line_id."""
+    def _changes(self, booked: pd.Period, trued_up: int) -> dict[str, list[Change]]:
+        """What the true-ups of the next quarters have changed of the lines of one, by line_id."""
         found: dict[str, list[Change]] = {}
-        for number in range(1, min((quarter - booked).n, 4 - booked.quarter) + 1) if self._is_trued_up else ():
+        for number in range(1, trued_up + 1):
             rows = self._booked.lines(booked + number)
             for one in rows[rows["cause"] == "true_up"].itertuples():
                 found.setdefault(one.link, []).append((one.event_date.date(), int(one.pay), int(one.held)))

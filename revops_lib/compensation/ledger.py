@@ -14,7 +14,7 @@ import pandas as pd
 from .. import money
 from .plans import Payable, Plan
 
-CORRECTION = "correction"
+CORRECTION, LATEST = "correction", ""
 AMOUNTS = ("credit", "earned", "withheld", "held", "pay")
 _WON = ("pay", "spif", "true_up")  # causes whose `deal` is one that was won
 
@@ -112,8 +112,11 @@ class _Known:
     def __init__(self, lines: dict[Key, _Standing]) -> None:
         there = [key for key, one in lines.items() if any(one.cents.values())]
         self.plans = {(of, plan) for of, _, plan, *_ in there}
-        self.deals = {(of, deal) for of, _, _, _, cause, deal, _ in there if cause in _WON}
-        self.people = {(of, deal, rep) for of, rep, _, _, cause, deal, _ in there if cause in _WON}
+        self.ids = {rep for _, rep, *_ in there}
+        self.deals: dict[tuple[str, str], set[str]] = {}  # who is credited
+        for of, rep, _, _, cause, deal, _ in there:
+            if cause in _WON:
+                self.deals.setdefault((of, deal), set()).add(rep)
 
 
 def _reason(key: Key, was: _Standing | None, now: _Standing | None, before: _Known, after: _Known) -> str:
@@ -135,8 +138,11 @@ def _reason(key: Key, was: _Standing | None, now: _Standing | None, before: _Kno
         return f"the deal was {'known as won after the quarter was closed' if is_new else 'won and is not any more'}"
     if (of, plan) not in other.plans:
         return f"the plan is {'new' if is_new else 'no longer in force'}"
-    if (of, deal, rep) not in other.people:
-        return f"the deal {'was' if is_new else 'is now'} credited to somebody else"
+    if rep not in other.deals[of, deal]:
+        # Lines that went as a whole from one id to another are nobody's win.
+        is_renamed = before.deals[of, deal].isdisjoint(after.ids) if is_new else rep not in after.ids
+        asked = "; nothing is credited to the earlier id any more: the same person under a new one?" if is_renamed else ""
+        return f"the deal {'was' if is_new else 'is now'} credited to somebody else{asked}"
     return "the plan or the credit changed"
 
 
@@ -149,26 +155,42 @@ def outstanding(ledger: pd.DataFrame, plans: Iterable[Plan] = ()) -> pd.DataFram
 
     `ledger`: the lines of the quarters so far, corrections included. Columns: line_id and event_date (of the first line that
     held something), rep_id, plan, component, deal, currency, held (in all), gone (released or cancelled since), left (held −
-    gone, not 0), all exact, and comes (what the rest waits for, in words, by the plan of that name among `plans`).
+    gone, not 0), all exact, and comes (what the rest waits for, in words, by the plan of that name and version among `plans`,
+    or else the last one of that name).
     """
-    waits = {(plan.name, one.name): one.payable for plan in plans for one in plan.components}
-    waits |= {(plan.name, one.name): one.payable for plan in plans for one in plan.awards}
+    waits: dict[tuple[str, str, str], tuple[Payable, ...]] = {}
+    for plan in plans:
+        for version in (plan.version, LATEST):
+            waits |= {(plan.name, version, one.name): one.payable for one in plan.components}
+            waits |= {(plan.name, version, one.name): one.payable for one in plan.awards}
     found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for cents, row in zip(money.to_cents(ledger["held"]).fillna(0).astype("int64"), ledger.to_dict("records"), strict=True):
-        if cents:
-            one = found.setdefault(tuple(row[name] for name in _HELD), {**row, "held": 0, "gone": 0})
-            cause = row["kind"].split(" ")[0] if row["cause"] == CORRECTION else row["cause"]
-            one["gone" if cause in ("released", "clawback") else "held"] += cents
-    rows = [
+    held = money.to_cents(ledger["held"]).fillna(0).astype("int64")
+    rows = [(_is_gone(row), cents, row) for cents, row in zip(held, ledger.to_dict("records"), strict=True) if cents]
+    # A quarter's releases stand before the corrections that may have held it: what held it says since when.
+    for is_gone, cents, row in sorted(rows, key=lambda one: one[0]):
+        one = found.setdefault(tuple(row[name] for name in _HELD), {**row, "held": 0, "gone": 0})
+        one["gone" if is_gone else "held"] += cents
+    waiting = [
         {**row, "gone": -row["gone"], "left": row["held"] + row["gone"],
-         "comes": _comes(waits.get((row["plan"], row["component"]), ()), row["event_date"])}
+         "comes": _comes(_payable(waits, row), row["event_date"])}
         for row in found.values()
     ]  # fmt: skip
     columns = ["line_id", "rep_id", "plan", "component", "deal", "currency", "event_date", "held", "gone", "left", "comes"]
-    table = pd.DataFrame([row for row in rows if row["held"] and row["left"]], columns=columns)
+    table = pd.DataFrame([row for row in waiting if row["held"] and row["left"]], columns=columns)
     for name in ("held", "gone", "left"):
         table[name] = money.from_cents(table[name].astype("Int64"))
     return table.sort_values(["rep_id", "event_date", "deal", "line_id"], kind="stable", ignore_index=True)
+
+
+def _is_gone(row: dict[str, Any]) -> bool:
+    """Whether a line releases or cancels what another one holds."""
+    cause = row["kind"].split(" ")[0] if row["cause"] == CORRECTION else row["cause"]
+    return cause in ("released", "clawback")
+
+
+def _payable(waits: dict[tuple[str, str, str], tuple[Payable, ...]], row: dict[str, Any]) -> tuple[Payable, ...]:
+    latest = waits.get((row["plan"], LATEST, row["component"]), ())
+    return waits.get((row["plan"], row["version"], row["component"]), latest)
 
 
 def _comes(payable: Iterable[Payable], earned_on: pd.Timestamp) -> str:

@@ -9,8 +9,9 @@ from ..snapshot import Snapshot
 from . import staff
 from .book import Book
 from .booked import Booked
-from .plans import Plan
+from .plans import Component, Factors, Plan
 
+WHOSE = {"own": "and credited to you alone", "reports": "by who reports to you", "team": "in your team"}
 DEAL = "\uffff"  # it comes last: after every deal of the quarter's last day
 
 
@@ -37,6 +38,27 @@ def next_pays(snapshot: Snapshot, plan: Plan, *, amount: int = 10_000) -> pd.Dat
     now, then = (_paid(Book(snapshot, plan, added=more), reps) for more in (None, added))
     pays = money.from_cents(then - now)
     return pd.DataFrame({"rep_id": pd.Series(reps, dtype="str"), "amount": money.from_cents(pd.Series(cents)), "pays": pays})
+
+
+def next_condition(plan: Plan) -> str:
+    """What deal `next_pays` prices, and what is in the amount and what is not, in a few sentences."""
+    main = next((part for part in plan.components if part.measure == "bookings"), None)
+    if main is None:
+        return "It pays on no deal won."
+    kind = "" if main.kinds[0] == "split" else f" as {main.kinds[0]}"
+    said = [f"That is a deal won {WHOSE[main.of]}{kind} on the quarter's last day, with what is held of its pay"]
+    if any(part.gate is not None for part in plan.components):
+        said.append("the gate is judged with this deal, and while it stays closed nothing is paid")
+    if any(part.cap is not None for part in plan.components):
+        said.append("a cap is applied")
+    left = ["years signed, prepayment and renewal"] if any(_has_factors(part) for part in plan.components) else []
+    left += ["SPIFs"] if plan.awards else []
+    left += ["the draw"] if plan.draw is not None else []
+    return "; ".join(said) + (f". Left out: {', '.join(left)}." if left else ".")
+
+
+def _has_factors(part: Component) -> bool:
+    return not part.credited == part.commissionable == Factors()
 
 
 def _paid(book: Book, reps: list[str]) -> pd.Series:

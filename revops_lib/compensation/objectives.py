@@ -33,7 +33,7 @@ def judged(book: Book, plan: Plan, part: Objectives, quarter: pd.Period) -> pd.D
     for rep, own, weight, done in zip(rows["rep_id"], target, rows["weight"], rows["achieved"], strict=True):
         before = upto[rep]
         upto[rep] += _exact(weight) * (_exact(done) if pd.notna(done) else 0)
-        paid.append(money.round_half_up(own * upto[rep]) - money.round_half_up(own * before))
+        paid.append(money.rounded(own * upto[rep], part.rounding) - money.rounded(own * before, part.rounding))
     told = [_told(row, own, book.plan.currency) for row, own in zip(rows.itertuples(), target, strict=True)]
     last = pd.Timestamp(periods.last_day(quarter)).as_unit("us")
     return pd.DataFrame({

@@ -10,22 +10,24 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from itertools import combinations
 from typing import Any
 
 from .. import money, periods, sources
+from ..errors import DataRefused, UsageError
 from ..snapshot import Snapshot
 from ..snapshot.plans import changes, found_file, in_force, is_dated, plan_file, plan_names
 from .draws import KINDS as DRAWS
 from .draws import PERIODS, Draw
 from .planparts import award, component, objectives
-from .plans import PRORATIONS, SOURCES, Award, Component, Objectives, Plan, Quota
+from .plans import MEASURES, PRORATIONS, SOURCES, Award, Component, Objectives, Plan, Quota
 from .reading import Path, Reader
 
 KEYS = ("plan", "title", "decided_by", "source", "applies_to", "currency", "credit_order", "rounding", "boundaries", "pay",
         "quota", "draw", "components")  # fmt: skip
 TEXTS = ("title", "applies_to", "currency", "decided_by", "source")
 ORDER = ["event_date", "deal", "line"]
-ROUNDING = {"mode": "half_up", "point": "line"}
+ROUNDING_POINT = "line"  # each line is a difference of two rounded sums, so that lines sum to what is paid
 BOUNDARIES = "half_open"
 Part = Component | Award | Objectives
 KINDS: dict[str, Callable[[Reader, Path], Part]] = {"credits": component, "deals": award, "objectives": objectives}
@@ -36,16 +38,39 @@ def plan(snapshot: Snapshot, *, name: str = "account_executive", on: dt.date | N
     change them.
 
     UsageError naming the line for a key that is unknown or missing, a number that is not quoted, tiers with a gap or an
-    overlap, a rule that is not known; DataRefused when no value is in force yet.
+    overlap, a rule that is not known, another name than the file's; DataRefused when no value is in force yet.
     """
     file = plan_file(snapshot, name)
-    return read(sources.read_yaml(file), sources.yaml_lines(file), name, on=on or periods.first_day(snapshot.quarter))
+    values, lines = sources.read_yaml(file), sources.yaml_lines(file)
+    found = read(values, lines, name, on=on or periods.first_day(snapshot.quarter))
+    if values["plan"] != name:
+        what = f"the file is called {name}, the plan in it {values['plan']}"
+        raise UsageError(what, f"plan {name}, line {lines['plan',]}", "call both the same")
+    return found
 
 
 def plans(snapshot: Snapshot) -> list[Plan]:
-    """Every plan of the company in force when the quarter began, by name: the files with `components` in `plans/` beside the
-    data; where there is none, those of `data/plans/`."""
-    return [plan(snapshot, name=name) for name in plan_names(snapshot)]
+    """Every plan of the company in force when the quarter began, by name: the files in `plans/` beside the data; where there is
+    none, those of `data/plans/`. One that begins after the quarter is left out (`begins`).
+
+    DataRefused when one begins within the quarter (there are no rates for the days before), or when two pay one role in one
+    currency.
+    """
+    last = periods.last_day(snapshot.quarter)
+    found = [plan(snapshot, name=name) for name, day in begins(snapshot).items() if day <= last]
+    for one, other in combinations(found, 2):
+        if (one.role, one.currency) == (other.role, other.currency):
+            raise DataRefused(
+                f"the plans {one.name} and {other.name} would both pay the role {one.role} in {one.currency}",
+                f"data {snapshot.data}, plans",
+                "keep one plan per role: make components of both, or take one away",
+            )
+    return found
+
+
+def begins(snapshot: Snapshot) -> dict[str, dt.date]:
+    """The first day of each plan of the company, by name: that on which all it states is in force."""
+    return {name: _earliest(sources.read_yaml(plan_file(snapshot, name))) for name in plan_names(snapshot)}
 
 
 def versions(snapshot: Snapshot, plan: Plan, first: dt.date, last: dt.date) -> list[tuple[dt.date, Plan]]:
@@ -83,7 +108,9 @@ def read(values: Mapping[str, Any], lines: Mapping[Path, int], name: str, *, on:
 def _plan(file: Reader) -> Plan:
     file.keys((), KEYS)
     file.same(("credit_order",), ORDER)
-    file.same(("rounding",), ROUNDING)
+    file.keys(("rounding",), ("mode", "point"))
+    file.choice(("rounding", "mode"), money.ROUNDINGS)
+    file.same(("rounding", "point"), ROUNDING_POINT)
     file.same(("boundaries",), BOUNDARIES)
     title, role, currency, decided, source = (file.text((key,)) for key in TEXTS)
     if currency not in money.CURRENCIES:
@@ -91,7 +118,7 @@ def _plan(file: Reader) -> Plan:
     base, variable = _pay(file, ("pay",))
     parts = _parts(file, variable)
     return Plan(
-        file.name, title, role, currency, decided, source, base, variable, _quota(file, ("quota",)),
+        file.name, title, role, currency, decided, source, base, variable, _quota(file, ("quota",), parts),
         tuple(part for part in parts if isinstance(part, Component)), tuple(part for part in parts if isinstance(part, Award)),
         tuple(part for part in parts if isinstance(part, Objectives)), _draw(file, ("draw",)), _version(file.values),
         file.values, file.lines,
@@ -121,18 +148,31 @@ def _pay(file: Reader, at: Path) -> tuple[int | None, int | None]:
     return file.cents((*at, "base")), file.cents((*at, "variable"))
 
 
-def _quota(file: Reader, at: Path) -> Quota:
+def _quota(file: Reader, at: Path, parts: list[Part]) -> Quota:
     file.keys(at, ("from", "proration", "ramp"), ("annual", "weights"))
     source = file.choice((*at, "from"), SOURCES)
     file.keys(at, ("from", "proration", "ramp", *(("annual", "weights") if source == "plan" else ())))
     proration = file.choice((*at, "proration"), PRORATIONS)
     ramp = () if file.is_none((*at, "ramp")) else tuple(file.share(one) for one in file.places((*at, "ramp")))
-    if source == "table":
-        return Quota(proration=proration, ramp=ramp)
+    if source != "plan":
+        return Quota(source, proration=proration, ramp=ramp)
     weights = tuple(file.positive(one) for one in file.places((*at, "weights")))
     if len(weights) != 4 or not sum(weights):
         raise file.wrong((*at, "weights"), f"{len(weights)} weights, or all of them 0", "write one for each quarter")
-    return Quota(source, file.cents((*at, "annual")), weights, proration, ramp)
+    annual = (*at, "annual")
+    if not isinstance(file.at(annual), dict):
+        return Quota(source, file.cents(annual), weights, proration, ramp)
+    needed = dict.fromkeys(measure for part in parts if isinstance(part, Component) for measure in _measured(part))
+    file.keys(annual, tuple(needed), MEASURES)
+    stated = {measure: file.cents((*annual, measure)) for measure in file.at(annual)}
+    if not stated:
+        raise file.wrong(annual, "annual states no quota", "write an amount, or one for each measure")
+    return Quota(source, stated[next(iter(needed or stated))], weights, proration, ramp, stated)
+
+
+def _measured(part: Component) -> list[str]:
+    """The measures whose quotas a component looks at."""
+    return [*([part.measure] if part.basis != "amount" else []), *([part.gate.measure] if part.gate else [])]
 
 
 def _draw(file: Reader, at: Path) -> Draw | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from ..money import ROUNDINGS
 from .plans import (
     ACCUMULATIONS,
     AWARDS,
@@ -84,13 +85,21 @@ def award(file: Reader, at: Path) -> Award:
         retroactive=file.flag((*terms, "retroactive")) if kind == "bands" else False,
         eligible=_eligible(file, (*at, "eligible")),
         budget=None if file.is_none((*at, "budget")) else file.cents((*at, "budget")), stacks=file.flag((*at, "stacks")),
-        payable=_payable(file, (*at, "payable")), clawback=_clawback(file, (*at, "clawback")),
+        payable=_payable(file, (*at, "payable")), clawback=_clawback(file, (*at, "clawback")), rounding=_rounding(file),
     )  # fmt: skip
 
 
 def objectives(file: Reader, at: Path) -> Objectives:
     file.keys(at, OBJECTIVES)
-    return Objectives(file.text((*at, "component")), file.text((*at, "what")), file.share((*at, "weight")))
+    return Objectives(file.text((*at, "component")), file.text((*at, "what")), file.share((*at, "weight")), _rounding(file))
+
+
+def _rounding(file: Reader) -> str:
+    """How cents are made of what is earned: of the running total of a component, a person and a period (of each credit, where
+    nothing accumulates), of each credit of a SPIF that pays a share, of the running total of objectives. What is divided
+    (deals, quotas, pools, what is held, taken back or recovered) or converted has halves away from zero, whatever it says.
+    """
+    return file.choice(("rounding", "mode"), ROUNDINGS)
 
 
 def _kinds(file: Reader, at: Path) -> tuple[str, ...]:
@@ -124,6 +133,9 @@ def _schedule(file: Reader, at: Path, application: str, *, is_money: bool, is_pa
         start, paid = file.number((*one, "from")), file.number((*one, value))
         end = file.number((*one, "to")) if "to" in file.at(one) else None
         rows.append((start * size, None if end is None else end * size, paid * unit))
+        if len(rows) == 1 and start > 0:
+            what = f"the first tier begins at {float(start):g}: what lies below is not stated"
+            raise file.wrong((*one, "from"), what, 'begin at "0", with a rate of "0" where nothing is paid')
     for i, (start, end, paid) in enumerate(rows):
         following = rows[i + 1][0] if i + 1 < len(rows) else None
         if start < 0 or paid < 0:
@@ -138,7 +150,7 @@ def _schedule(file: Reader, at: Path, application: str, *, is_money: bool, is_pa
     last = rows[-1][1]
     if application == "interpolated" and last is None:
         raise file.wrong(at, "the last interpolated tier is open", "say `to`: a part of it pays its share of the tier")
-    return Schedule(tuple(row[0] for row in rows), tuple(row[2] for row in rows), application, last)
+    return Schedule(tuple(row[0] for row in rows), tuple(row[2] for row in rows), application, last, _rounding(file))
 
 
 def _gate(file: Reader, at: Path, accumulation: str) -> Gate | None:

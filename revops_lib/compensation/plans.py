@@ -22,7 +22,7 @@ CAPS = ("hard", "soft", "per_deal")
 PAYABLE = ("booking", "invoice", "cash", "months")
 CLAWBACKS = ("share", "pro_rata", "schedule")
 AWARDS = ("fixed", "share", "pool", "bands")
-SOURCES = ("table", "plan")
+SOURCES = ("table", "plan", "members")
 PRORATIONS = ("none", "calendar_days")
 
 
@@ -116,7 +116,7 @@ class Component:
         if self.basis == "target":
             # Interpolated tiers already say what they pay; their values are multiples of the target as well.
             earned = earned * target / (1 if self.schedule.application == "interpolated" else quota)
-        cents = money.round_half_up(earned)
+        cents = money.rounded(earned, self.schedule.rounding)
         return cents if self.cap is None else capped(cents, self.cap.cents, share_above=self.cap.share_above)[0]
 
 
@@ -146,6 +146,7 @@ class Award:
     stacks: bool = True
     payable: tuple[Payable, ...] = BOOKED
     clawback: Clawback | None = None
+    rounding: str = "half_up"
 
 
 @dataclass(frozen=True)
@@ -155,18 +156,26 @@ class Objectives:
     name: str
     what: str
     weight: Fraction
+    rounding: str = "half_up"
 
 
 @dataclass(frozen=True)
 class Quota:
-    """Where quotas come from: the table, or the plan's `annual` cents cut by `weights` of the quarters. `proration`
-    calendar_days: only days in the role count; `ramp`: shares by quarters since hire."""
+    """Where quotas come from: the table, the plan's `annual` cents cut by `weights` of the quarters, or the `members`: the sum
+    of what those who report to a person carry. `of_measure`: annual cents by measure, where the plan states several (`annual`
+    is then that of the first component). `proration` calendar_days: only days in the role count; `ramp`: shares by quarters
+    since hire."""
 
     source: str = "table"
     annual: int | None = None
     weights: tuple[Fraction, ...] = (Fraction(1),) * 4
     proration: str = "none"
     ramp: tuple[Fraction, ...] = ()
+    of_measure: Mapping[str, int] = field(default_factory=dict)
+
+    def cents(self, measure: str) -> int:
+        """The plan's own quota of a year; 0: none."""
+        return self.of_measure.get(measure, 0) if self.of_measure else self.annual or 0
 
 
 @dataclass(frozen=True)

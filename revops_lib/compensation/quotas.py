@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
 
@@ -12,6 +12,7 @@ from .. import money, periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
 from . import staff, targets
+from .members import Led
 from .plans import Component, Objectives, Plan, Quota
 
 MONTHS = 12
@@ -34,12 +35,13 @@ def quarters_of(accumulation: str, quarter: pd.Period) -> list[pd.Period]:
 
 class Quotas:
     """Quotas and target pay of everybody in the plan's role. `in_force`: the version of the plan whose quotas hold in a
-    quarter; they do not change within it."""
+    quarter; they do not change within it. `others`: the plans of other roles in a quarter, for who carries what others do."""
 
     def __init__(
-        self, snapshot: Snapshot, plan: Plan, roster: pd.DataFrame, *, in_force: Callable[[pd.Period], Plan] | None = None
-    ) -> None:
-        self._snapshot, self._plan = snapshot, plan
+        self, snapshot: Snapshot, plan: Plan, roster: pd.DataFrame, *, in_force: Callable[[pd.Period], Plan] | None = None,
+        others: Callable[[pd.Period], Sequence[Plan]] = lambda _: (),
+    ) -> None:  # fmt: skip
+        self._snapshot, self._plan, self._roster, self._others = snapshot, plan, roster, others
         self._in_force = in_force or (lambda _: plan)
         self._days, self._hired = staff.days_in_role(roster, plan.role), staff.hired(roster)
         self.quota_of = cache(self._quota_of)
@@ -93,17 +95,20 @@ class Quotas:
 
     def _quota_of(self, measure: str, quarter: pd.Period) -> dict[str, int]:
         """Cents of a quarter by rep; who has none, or 0, is not there: nothing can be attained against it."""
+        found = {rep: self.carried(rep, whole, quarter) for rep, whole in self._whole(measure, quarter).items()}
+        return {rep: own for rep, own in found.items() if own > 0}
+
+    def carried(self, rep: str, whole: int, quarter: pd.Period) -> int:
+        """What a rep carries of a quarter's whole quota: ramped and prorated."""
         quota = self._in_force(quarter).quota
-        cents = {rep: self._ramped(quota, rep, whole, quarter) for rep, whole in self._whole(measure, quarter).items()}
-        prorated = {rep: self._prorated(quota, own, self._days.get(rep, []), quarter) for rep, own in cents.items()}
-        return {rep: own for rep, own in prorated.items() if own > 0}
+        return self._prorated(quota, self._ramped(quota, rep, whole, quarter), self._days.get(rep, []), quarter)
 
     def _quota_of_month(self, measure: str, quarter: pd.Period, month: pd.Period, number: int) -> dict[str, int]:
         """The same for a month, the `number`-th of the fiscal year."""
         quota, found = self._in_force(quarter).quota, {}
         for rep, cents in self._whole(measure, quarter).items():
             if quota.source == "plan":
-                part = targets.by_weights(quota.annual or 0, quota.weights, number, number)
+                part = targets.by_weights(quota.cents(measure), quota.weights, number, number)
             else:
                 part = targets.by_days(cents, _days(quarter), _days(month))
             found[rep] = self._prorated(quota, self._ramped(quota, rep, part, quarter), self._days.get(rep, []), month)
@@ -114,9 +119,17 @@ class Quotas:
         quota = self._in_force(quarter).quota
         if quota.source == "table":
             return self._stated.get((measure, str(quarter)), {})
+        here = [rep for rep, days in self._days.items() if staff.within(days, quarter)]
+        if quota.source == "members":
+            led = Led(self._roster, quarter, measure, self._plan.currency, self._of_roles(quarter))
+            return {rep: led.cents(rep) for rep in here}
         last = 3 * quarter.quarter
-        cents = targets.by_weights(quota.annual or 0, quota.weights, last - 2, last)
-        return {rep: cents for rep, days in self._days.items() if staff.within(days, quarter)}
+        return dict.fromkeys(here, targets.by_weights(quota.cents(measure), quota.weights, last - 2, last))
+
+    def _of_roles(self, quarter: pd.Period) -> list[tuple[Plan, Quotas]]:
+        """The plans of a quarter, and the quotas of each."""
+        others = [(plan, Quotas(self._snapshot, plan, self._roster)) for plan in self._others(quarter)]
+        return [(self._in_force(quarter), self), *others]
 
     def _ramped(self, quota: Quota, rep: str, cents: int, quarter: pd.Period) -> int:
         """The quota at the share of the quarters since hire; whole for whom no day of hire is known."""
@@ -165,7 +178,7 @@ class Quotas:
     def _require_all(self, measure: str, quarters: list[pd.Period]) -> None:
         """DataRefused when the table has quotas for some quarters of the year only: the whole year's are not known."""
         missing = [str(quarter) for quarter in quarters if not self._whole(measure, quarter)]
-        if self._in_force(quarters[0]).quota.source == "table" and 0 < len(missing) < len(quarters):
+        if self._in_force(quarters[0]).quota.source != "plan" and 0 < len(missing) < len(quarters):
             raise DataRefused(
                 f"there are no quotas for {measure} in {missing[0]}: the quota of the whole year is not known",
                 f"data {self._snapshot.data}, table quotas",

@@ -8,24 +8,20 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ..errors import UsageError, nearest
+from .. import sources
+from ..errors import nearest
 
-Path = tuple[str | int, ...]
+Path = sources.Way
 # A decimal or a fraction, of digits that everybody reads alike, and of a size that pay can have.
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?|-?[0-9]{1,9}/0*[1-9][0-9]{0,8}")
 
 
-class Reader:
+class Reader(sources.Strict):
     """Every method takes the path of a value, the keys and places that lead to it, and says what it means."""
 
     def __init__(self, values: Mapping[str, Any], lines: Mapping[Path, int], name: str) -> None:
-        self.values, self.lines, self.name = values, lines, name
-
-    def at(self, at: Path) -> Any:
-        found: Any = self.values
-        for step in at:
-            found = found[step]
-        return found
+        super().__init__(values, lines, f"plan {name}")
+        self.name = name
 
     def is_none(self, at: Path) -> bool:
         return bool(self.at(at) == "none")
@@ -111,12 +107,6 @@ class Reader:
         if cents.denominator != 1 or cents < 0:
             raise self.wrong(at, f"{self.at(at)!r} is no amount", 'write it like "1500.00"')
         return int(cents)
-
-    def wrong(self, at: Path, what: str, do: str) -> UsageError:
-        while at and at not in self.lines:
-            at = at[:-1]
-        line = f", line {self.lines[at]}" if at in self.lines else ""
-        return UsageError(what, f"plan {self.name}{line}", do)
 
 
 def _name(at: Path) -> str:

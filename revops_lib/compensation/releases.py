@@ -122,7 +122,7 @@ def taken_back(rule: Clawback, booked: dt.date, cancelled: Cancelled) -> Fractio
 def _why(share: Fraction, booked: dt.date, cancelled: Cancelled | None) -> str:
     assert cancelled is not None
     served = months_between(booked, cancelled.day)
-    return f"cancelled on {cancelled.day}, {served} months after the booking: {float(share):.2%} are taken back"
+    return f"cancelled on {cancelled.day}, {served} whole months after the booking: {float(share):.2%} are taken back"
 
 
 def months_after(day: dt.date, months: int) -> dt.date:

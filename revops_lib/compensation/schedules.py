@@ -23,7 +23,8 @@ class Schedule:
     - per_transaction: every credit is placed in the tiers by its own size, as if it were the first;
     - interpolated: `values` are what whole tiers pay, and a part of a tier pays its share of that; needs `end`.
 
-    A position below the first tier has earned nothing, a negative one neither.
+    A position below the first tier has earned nothing, a negative one neither. `rounding`: how cents are made of what is
+    earned, one of `money.ROUNDINGS`.
 
     >>> tiers = Schedule((Fraction(0), Fraction(100)), (Fraction(10, 100), Fraction(12, 100)), "marginal")
     >>> float(tiers.earned(Fraction(125))), float(replace(tiers, application="whole").earned(Fraction(125)))
@@ -34,6 +35,7 @@ class Schedule:
     values: tuple[Fraction, ...]
     application: str
     end: Fraction | None = None
+    rounding: str = "half_up"
 
     def scaled(self, by: int | Fraction) -> Schedule:
         """The same tiers with positions in money where they were shares of a quota, `by` being the quota."""
@@ -56,7 +58,7 @@ class Schedule:
 
     def cents(self, position: np.ndarray, quota: np.ndarray | int = 1, target: np.ndarray | int | None = None) -> np.ndarray:
         """`earned`, rounded to whole cents, of many positions in cents at once; tiers are shares of `quota` (cents; 1: they
-        are in cents themselves), rates multiples of `target` (cents; None: of the credit). Halves are rounded away from zero.
+        are in cents themselves), rates multiples of `target` (cents; None: of the credit).
         Whole numbers throughout: where wide tiers or fine rates might not fit into 64 bits they are Python's own.
 
         >>> tiers = Schedule((Fraction(0), Fraction(1)), (Fraction(6, 100), Fraction(12, 100)), "marginal")
@@ -89,13 +91,12 @@ class Schedule:
             else:
                 upto = place if following is None else np.minimum(place, following * own)
                 earned = earned + np.maximum(upto - start * own, 0) * rate
-        whole = per * unit * parts
-        return ((2 * earned * times + whole) // (2 * whole)).astype("int64")
+        return _divided(earned * times, per * unit * parts, self.rounding).astype("int64")
 
     def _cents_one_by_one(self, position: np.ndarray, quota: np.ndarray | int, target: np.ndarray | int | None) -> np.ndarray:
         each = np.broadcast_arrays(position, quota, 1 if target is None else target)
         found = [
-            money.round_half_up(times * self.scaled(own or 1).earned(place))
+            money.rounded(times * self.scaled(own or 1).earned(place), self.rounding)
             for place, own, times in zip(*(numbers.tolist() for numbers in each), strict=True)
         ]
         return np.array(found, dtype="int64")
@@ -121,3 +122,14 @@ class Schedule:
 
     def _within(self, position: Fraction) -> Fraction:
         return max(position if self.end is None else min(position, self.end), Fraction(0))
+
+
+def _divided(parts: np.ndarray, whole: np.ndarray, rounding: str) -> np.ndarray:
+    """Whole numbers divided by whole numbers above 0, as `money.rounded` rounds."""
+    if rounding == "half_up":
+        return (2 * parts + whole) // (2 * whole)
+    result = parts // whole
+    rest = parts - result * whole
+    if rounding == "half_even":
+        return result + ((2 * rest > whole) | ((2 * rest == whole) & (result % 2 == 1)))
+    return result + (rest > 0) if rounding == "up" else result

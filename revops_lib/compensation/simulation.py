@@ -67,6 +67,10 @@ def attainments(
     replacement: `level` = credited ÷ quota of all. With `shock` everybody shares the level of one quarter in a draw, without it
     each rep has the level of another one, and the total varies much less. With `totals`, what paths of a forecast book in all,
     the level is theirs (÷ the quotas of `people`), one draw per path, and what the people sell sums to it.
+
+    Every past quarter is as likely as every other, the last one too: after an unusual quarter the middle of the draws goes back
+    to what was usual. Quotas of `people` are those of the simulated period; where they were raised against the past, and the
+    market is not expected to follow, hand in `totals`.
     """
     random = np.random.default_rng(seed)
     amounts = history.assign(quota=money.to_float(history["quota"]), credited=money.to_float(history["credited"]))

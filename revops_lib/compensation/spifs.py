@@ -10,12 +10,8 @@ from .. import money
 Band = tuple[int, int | None, int]  # first deal, last deal (None: open), cents per deal
 
 
-def per_deal(cents: int, deals: int) -> int:
-    return cents * deals
-
-
-def on_revenue(revenue: int, rate: Fraction) -> int:
-    return money.round_half_up(revenue * rate)
+def on_revenue(revenue: int, rate: Fraction, rounding: str = "half_up") -> int:
+    return money.rounded(revenue * rate, rounding)
 
 
 def from_pool(pool: int, achievement: Fraction) -> int:

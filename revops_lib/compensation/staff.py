@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -34,11 +36,17 @@ def days_in_role(roster: pd.DataFrame, role: str) -> dict[str, list[Days]]:
     """The days on which each rep held a role, in order and apart from each other; from the hire on where the start of an
     assignment is missing."""
     found: dict[str, list[Days]] = {}
+    for row, first, last in assigned(roster):
+        if row.role == role:
+            found.setdefault(str(row.rep_id), []).append((first, last))
+    return found
+
+
+def assigned(roster: pd.DataFrame) -> Iterator[tuple[Any, dt.date, dt.date]]:
+    """Every assignment with its first and last day, by rep and day; an assignment ends before the next one begins."""
     ordered = roster.sort_values(["rep_id", "start_date"], kind="stable")
     following = ordered.groupby("rep_id")["start_date"].shift(-1)
     for row, next_start in zip(ordered.itertuples(), following, strict=True):
-        if row.role != role:
-            continue
         start = (
             row.hire_date if row.start_date == pd.Timestamp.min.as_unit("us") and pd.notna(row.hire_date) else row.start_date
         )
@@ -46,8 +54,21 @@ def days_in_role(roster: pd.DataFrame, role: str) -> dict[str, list[Days]]:
         ends += [day.date() - dt.timedelta(days=1) for day in (next_start,) if pd.notna(day)]
         first, last = start.date(), min(ends, default=dt.date.max)
         if first <= last:
-            found.setdefault(str(row.rep_id), []).append((first, last))
-    return found
+            yield row, first, last
+
+
+def overlapping(roster: pd.DataFrame) -> list[str]:
+    """Who has two assignments on one day: one ends on or after the day on which the next begins. One without an end ends when
+    the next begins."""
+    ordered = roster.sort_values(["rep_id", "start_date"], kind="stable")
+    following = ordered.groupby("rep_id")["start_date"].shift(-1)
+    return sorted({*ordered.loc[ordered["end_date"] >= following, "rep_id"]})
+
+
+def left(roster: pd.DataFrame) -> dict[str, dt.date]:
+    """The last day of who has left, or will: the end of the assignment that began last."""
+    last = roster.sort_values(["rep_id", "start_date"], kind="stable").drop_duplicates("rep_id", keep="last")
+    return {str(rep): day.date() for rep, day in zip(last["rep_id"], last["end_date"], strict=True) if pd.notna(day)}
 
 
 def hired(roster: pd.DataFrame) -> dict[str, dt.date]:

@@ -12,7 +12,6 @@ from .booked import booked
 from .credits import assignments
 from .drawn import ledger
 from .entries import of_booked
-from .later import Later
 from .placing import placed
 from .plans import Plan
 
@@ -46,7 +45,7 @@ def statements(snapshot: Snapshot, plan: Plan) -> pd.DataFrame:
     table["team"] = table["rep_id"].map(assigned["team"])
     sums = {name: money.to_cents(found[name]).groupby(found["rep_id"]).sum() for name in ("pay", "held", "withheld")}
     sums["pay"] = sums["pay"].where(found["pay"].notna().groupby(found["rep_id"]).all())
-    debts = ledger(lines, Later(lines))
+    debts = ledger(lines)
     sums["owed"] = debts.drop_duplicates("rep_id", keep="last").set_index("rep_id")["debt"]
     for name, cents in sums.items():
         own = table["rep_id"].map(cents).astype("Int64")

@@ -1,4 +1,4 @@
-"""What is to be sold: quotas cut from a year, ramped for new hires, summed for teams. Integer cents, and no cent is lost."""
+"""What is to be sold: quotas cut from a year, ramped for new hires. Integer cents, and no cent is lost."""
 
 from __future__ import annotations
 
@@ -57,12 +57,3 @@ def ramped(quota: int, months_since_hire: int, ramp: Sequence[Fraction]) -> int:
     """
     share = ramp[months_since_hire] if months_since_hire < len(ramp) else Fraction(1)
     return money.round_half_up(quota * share)
-
-
-def of_team(quota: int, shares: Sequence[Fraction]) -> int:
-    """A team's quota: one whole quota per member at the share each carries.
-
-    >>> of_team(250_000_00, [Fraction(1), Fraction(1), Fraction(1), Fraction(1, 2)])
-    87500000
-    """
-    return money.round_half_up(quota * sum(shares, Fraction(0)))

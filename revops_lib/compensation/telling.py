@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pandas as pd
 
 from .book import Part
-from .plans import Award, Component, Plan
+from .plans import Award, Component
 
+ROUNDED = {"half_up": "rounded", "half_even": "rounded, halves to the even cent,", "up": "rounded up", "down": "rounded down"}
 WAITS = {"invoice": "on the invoice", "cash": "on the customer's payment"}
 
 
-def rule(plan: Plan, part: Part, line: Any) -> str:
-    """Why a booked line pays what it pays; amounts of the line in cents."""
-    said = [f"{part.what}: {_why(plan, line)}"]
+def rule(part: Part, line: Any, *, left: dt.date | None = None) -> str:
+    """Why a booked line pays what it pays; amounts of the line in cents. `left`: the last day of who is paid."""
+    said = [f"{part.what}: {_why(part, line)}"]
+    if left is not None and line.cause in ("pay", "spif") and line.event_date.date() > left:
+        said.append(f"won after the last day, {left}: paid as it is credited")
     if line.rate:
         said.append(f"converted from {line.rate}")
     if not line.gated:
@@ -26,7 +30,7 @@ def rule(plan: Plan, part: Part, line: Any) -> str:
     return "; ".join(said)
 
 
-def _why(plan: Plan, line: Any) -> str:
+def _why(part: Part, line: Any) -> str:
     if line.cause == "true_up":
         return f"what the earlier credits of {line.deal} pay more or less against the quota up to now"
     if line.cause in ("spif", "objective"):
@@ -35,7 +39,8 @@ def _why(plan: Plan, line: Any) -> str:
     credited = f"{one}{amount(line.credit)} credited"
     if pd.isna(line.pay):
         return f"{credited}, but {line.tiers or 'no quota'}: what it pays is not known"
-    return f"{credited}, {line.tiers}, rounded on the running total"
+    assert isinstance(part, Component)
+    return f"{credited}, {line.tiers}, {ROUNDED[part.schedule.rounding]} on the running total"
 
 
 def _waits(part: Part) -> str:

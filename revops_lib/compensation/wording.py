@@ -23,6 +23,7 @@ APPLIES = {"marginal": "a rate pays on the part of the credit that lies in its t
            "interpolated": "a part of a tier pays its share of what the whole tier pays"}  # fmt: skip
 WHOLE = "whole plan"
 PAID_ON = {"booking": "on booking", "invoice": "on invoice", "cash": "when the customer has paid"}
+ROUNDS = {"half_up": "", "half_even": "halves to the even cent", "up": "parts of a cent up", "down": "parts of a cent down"}
 DRAWS = {"recoverable": "topped up, and owed", "advance": "paid beforehand, and owed",
          "non_recoverable": "topped up, not owed"}  # fmt: skip
 
@@ -57,6 +58,10 @@ def _terms(plan: Plan) -> Iterator[tuple[str, str, str]]:
         yield WHOLE, "target pay", f"{plan.base / both:.0%} base and {plan.variable / both:.0%} variable"
     if plan.quota.annual is not None:
         yield WHOLE, "quota", f"of the plan, in quarters of {_weights(plan.quota.weights)}"
+    if plan.quota.source == "members":
+        yield WHOLE, "quota", "the sum of what those who report to the person carry"
+    rounding = next((part.schedule.rounding for part in plan.components), "half_up")
+    yield WHOLE, "rounding", ROUNDS[rounding]
     if plan.quota.proration != "none":
         yield WHOLE, "quota of a part of the time", "by calendar days in the role"
     yield WHOLE, "quota of a new hire", ", ".join(f"{float(share):.0%}" for share in plan.quota.ramp)

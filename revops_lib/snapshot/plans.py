@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from .gate import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_COMPONENTS = re.compile(rb"^[\"']?components[\"']?\s*:", re.MULTILINE)
+OTHERS = ("alerts", "product_objectives", "targets")  # what else may lie beside plans
 
 
 def plan_file(snapshot: Snapshot, name: str) -> Path:
@@ -31,20 +30,24 @@ def found_file(snapshot: Snapshot, name: str) -> Path | None:
 
 
 def plan_names(snapshot: Snapshot) -> list[str]:
-    """Names of the company's plans, in rising order: files with components beside the data; where there is none, the shipped
-    ones."""
-    for folder in _folders(snapshot):
-        if found := sorted(path.stem for path in folder.glob("*.yml") if _COMPONENTS.search(path.read_bytes())):
-            return found
-    return []
+    """Names of the company's plans, in rising order: every file beside the data but alerts and targets, so that an empty or
+    broken one is not left out; where there is none, the shipped ones. UsageError for a file that only looks like a plan."""
+    return _plans(snapshot)[1]
 
 
 def scenario_names(snapshot: Snapshot) -> list[str]:
     """Names of the scenarios kept beside the company's plans, in rising order."""
+    return sorted(path.stem for path in (_plans(snapshot)[0] / "scenarios").glob("*.yml"))
+
+
+def _plans(snapshot: Snapshot) -> tuple[Path, list[str]]:
+    """The folder of the company's plans, and their names."""
     for folder in _folders(snapshot):
-        if any(_COMPONENTS.search(path.read_bytes()) for path in folder.glob("*.yml")):
-            return sorted(path.stem for path in (folder / "scenarios").glob("*.yml"))
-    return []
+        if strange := sorted(folder.glob("*.yaml")):
+            raise UsageError(f"{strange[0].name} would not be read", str(folder), "let its name end in .yml")
+        if names := sorted(path.stem for path in folder.glob("*.yml") if path.stem not in OTHERS):
+            break
+    return folder, names
 
 
 def _folders(snapshot: Snapshot) -> list[Path]:
