@@ -196,11 +196,10 @@ class Firm:
         ]  # fmt: skip
         rows: dict[str, list[dict[str, Any]]] = {
             "stages": [{"stage": "Talk", "position": 1, "status": "open"}, {"stage": "Won", "position": 2, "status": "won"}],
-            "reps": [{"rep_id": rep, "name": name, "role": "account_executive", "team": "North"} for rep, name in REPS.items()],
+            "reps": [self.rep(rep) for rep in REPS],
             "opportunities": deals,
-            "credits": [{"opportunity_id": one["opportunity_id"], "rep_id": one["owner_id"], "share": 1.0, "kind": "split"} for one in deals],
-            "quotas": [{"rep_id": rep, "quarter": f"2026Q{n}", "measure": "bookings", "amount": Decimal("100000"), "currency": "EUR"}
-                       for rep in REPS if rep != "ANN" for n in range(1, 5)],
+            "credits": [self.credit(one["opportunity_id"], one["owner_id"]) for one in deals],
+            "quotas": [self.quota(rep, n) for rep in REPS if rep != "ANN" for n in range(1, 5)],
             "contacts": [{"contact_id": "C-1", "name": "Somebody Private"}],
             **self.more,
         }  # fmt: skip
@@ -219,6 +218,16 @@ class Firm:
             {f"plans/{name}.yml": text for name, text in {"account_executive": self.plan, **self.others}.items()},
         )
         return self
+
+    def rep(self, rep: str, **more: str) -> dict[str, Any]:
+        row = {"rep_id": rep, "name": REPS.get(rep, rep), "role": "account_executive", "team": "North", **more}
+        return {name: pd.Timestamp(value) if name.endswith("_date") else value for name, value in row.items()}
+
+    def credit(self, deal: str, rep: str, share: float = 1.0) -> dict[str, Any]:
+        return {"opportunity_id": deal, "rep_id": rep, "share": share, "kind": "split"}
+
+    def quota(self, rep: str, n: int) -> dict[str, Any]:
+        return {"rep_id": rep, "quarter": f"2026Q{n}", "measure": "bookings", "amount": Decimal("100000"), "currency": "EUR"}
 
     def run(self, verb: str, *given: str) -> int:
         data = [] if verb == "verify" else ["--data", str(self.data)]
@@ -328,11 +337,13 @@ def edited_plan(firm: Firm) -> None:
         (edited_plan, {"ann": "500.00", "bo": "150.00", "Zoë/../É": "225.00"}, "the plan was changed"),
     ],
 )  # fmt: skip
-def test_what_happens_after_closing_is_carried_by_the_open_quarter(closed, happens, corrected, said):
+def test_what_happens_after_closing_is_carried_by_the_open_quarter(closed, capsys, happens, corrected, said):
     before = contents(closed.out / "closed")
     happens(closed)
     closed.lay("2026-06-30")
     assert closed.run("statements", "2026Q2") == 0
+    edit = "warning: plan account_executive was edited for closed quarters and moves 2026Q1 by +875.00 EUR: date the change"
+    assert (edit in (told := capsys.readouterr().out)) == (happens is edited_plan) == ("was edited" in told)
     found = closed.lines("2026Q2", "statements")
     corrections = found[found["cause"] == "correction"]
     pays = corrections.assign(pay=corrections["pay"].map(Decimal)).groupby("rep_id")["pay"].sum()
@@ -344,13 +355,19 @@ def test_what_happens_after_closing_is_carried_by_the_open_quarter(closed, happe
     assert contents(closed.out / "closed") == before and closed.run("verify") == 0
 
 
-def test_quarter_after_quarter_closed_and_corrections_sum_to_what_is_known(closed):
+def test_quarter_after_quarter_closed_and_corrections_sum_to_what_is_known(closed, capsys):
     late_won(closed)
     assert closed.lay("2026-06-30").run("close", "2026Q2") == 0
+    out = capsys.readouterr().out
+    assert "2026Q2 is closed as known on 2026-06-30: 14,300.00 EUR to 2 people by account_executive\n" in out
+    assert str(closed.out / "closed" / "2026Q2") in out
     first = contents(closed.out / "closed" / "2026Q1"), contents(closed.out / "closed" / "2026Q2")
     cancelled(closed)
     edited_plan(closed)
-    assert closed.lay("2026-09-30").run("close", "2026Q3") == 0
+    closed.lay("2026-09-30")
+    assert closed.run("close", "2026Q3") == 3  # Anna has no quota
+    assert closed.run("close", "2026Q3", "--despite", "Anna begins in October") == 0
+    assert "was edited for closed quarters and moves 2026Q1 by" in capsys.readouterr().out
     assert (contents(closed.out / "closed" / "2026Q1"), contents(closed.out / "closed" / "2026Q2")) == first
     now = Decimal(0)
     for quarter in ("2026Q1", "2026Q2", "2026Q3"):
@@ -389,6 +406,104 @@ def test_closing_with_less_knowledge_or_of_another_company_is_refused(closed, ca
     (closed.data / "dataset.json").write_text(json.dumps({**dataset, "name": "other"}), encoding="utf-8")
     assert closed.run("close", "2026Q3", "--as-of", "2026-12-31") == 2
     assert "a dataset whose name is firm" in capsys.readouterr().err
+
+
+# --- what must be settled first ---------------------------------------------------------------------------------------
+
+
+def decision(**given: Any) -> list[dict[str, Any]]:
+    return [{"adjustment_id": "A-1", "amount": Decimal("25.00"), "currency": "EUR", "author": "cfo", "reason": "agreed",
+             "decided_date": pd.Timestamp("2026-05-02"), **given}]  # fmt: skip
+
+
+def test_what_is_not_known_is_not_sealed_unless_somebody_says_why(firm, capsys):
+    firm.deals["D-9"] = ("ANN", "2026-05-08", "10000.00")  # who has no quota
+    shares = (("D-1", "ann", 1.0), ("D-6", "ann", 1.0), ("D-6", "bo", 0.5), ("D-9", "ANN", 1.0))  # and none of D-5
+    two = [firm.rep("ann", start_date="2026-04-01", end_date="2026-05-31"), firm.rep("ann", start_date="2026-05-31")]
+    firm.more = {
+        "credits": [firm.credit(*one) for one in shares],
+        "reps": [*two, firm.rep("bo", role="partner"), firm.rep("ANN"), firm.rep("Zoë/../É")],
+        "adjustments": decision(rep_id="nobody"),
+        "objectives": [{"rep_id": "ann", "quarter": "2026Q2", "objective": "O-1", "weight": 1.0, "achieved": 1.0}],
+        "disputes": [{"dispute_id": "X-1", "line_id": "0" * 16, "rep_id": "bo", "raised_date": pd.Timestamp("2026-06-01")}],
+    }
+    failing = {
+        "reps with a credit and no quota": ["ANN"], "credits that no plan pays": ["D-6"], "won deals without a credit": ["D-5"],
+        "deals split over 100 %": ["D-6"], "people in two roles or teams on one day": ["ann"],
+        "adjustments that no plan pays": ["A-1"], "objectives that no plan pays": ["ann: O-1"],
+        "disputes of a line that does not exist": ["X-1"],
+    }  # fmt: skip
+    firm.lay("2026-06-30")
+    assert firm.run("close", "2026Q2") == 3
+    said = capsys.readouterr().err
+    assert all(f"{check}: {one}" in said for check, [one] in failing.items()) and '--despite "why"' in said
+    assert not (firm.out / "closed" / "2026Q2").exists()
+    assert firm.run("statements", "2026Q2") == 0
+    said = capsys.readouterr().out
+    assert all(f"warning: {check}: {one}\n" in said for check, [one] in failing.items())
+    assert firm.run("close", "2026Q2", "--despite", "agreed in July") == 0
+    folder = firm.out / "closed" / "2026Q2"
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    also = {"people with a quota and no plan": ["bo"]}  # which does not hinder
+    assert manifest["despite"] == "agreed in July" and manifest["checks"] == {**failing, **also}
+    listed = pd.read_csv(folder / "statements.csv", dtype=str, keep_default_na=False).set_index("rep_id")["pay"]
+    assert listed["ANN"] == "" and listed["ann"] == "7475.00"
+
+
+def test_a_table_without_a_row_is_not_closed(firm, capsys):
+    firm.more["quotas"] = []
+    assert firm.lay("2026-03-31").run("close", "2026Q1") == 3
+    assert "tables without a row: quotas" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("", 2, "plans/more.yml"), ("plan: [\n", 2, "more.yml, line 2"), ("title: More\n", 2, "is missing — plan more"),
+        (PLAN, 2, "the file is called more, the plan in it account_executive — plan more, line 3"),
+    ],
+)  # fmt: skip
+def test_a_plan_file_that_is_no_plan_is_not_left_out(firm, capsys, text, code, said):
+    firm.others = {"more": text}
+    firm.lay("2026-03-31")
+    for verb in ("statements", "close"):
+        assert firm.run(verb, "2026Q1") == code
+        assert said in capsys.readouterr().err
+
+
+def test_a_failure_while_closing_names_the_data_and_not_a_hidden_folder(firm, capsys):
+    firm.plan = PLAN.replace("on: booking", "on: cash")
+    firm.lay("2026-03-31")
+    assert firm.run("close", "2026Q1") == 3
+    said = capsys.readouterr().err
+    assert f"data {firm.data}, table invoices" in said and "closed/" not in said
+
+
+def test_a_decision_that_came_after_its_quarter_was_closed_is_paid_or_told(closed, capsys):
+    late = {"decided_date": pd.Timestamp("2026-03-20")}
+    closed.more["adjustments"] = [
+        *decision(rep_id="bo", **late),
+        *decision(rep_id="nobody", **{**late, "adjustment_id": "A-2"}),
+    ]
+    assert closed.lay("2026-06-30").run("statements", "2026Q2") == 0
+    assert "warning: adjustments of closed quarters that no plan pays: A-2\n" in capsys.readouterr().out
+    lines = closed.lines("2026Q2", "statements").set_index("cause")
+    assert lines.loc["correction", ["deal", "pay"]].tolist() == ["A-1", "25.00"]
+
+
+def test_a_new_id_for_a_person_is_told_as_such(closed, capsys):
+    closed.deals = {deal: ("robert" if rep == "bo" else rep, *rest) for deal, (rep, *rest) in closed.deals.items()}
+    closed.more["reps"] = [closed.rep("robert" if rep == "bo" else rep) for rep in REPS]
+    closed.more["quotas"] = [closed.quota(rep, n) for rep in ("ann", "robert", "Zoë/../É") for n in range(1, 5)]
+    closed.lay("2026-06-30")
+    assert closed.run("statements", "2026Q2") == 0
+    assert "warning: closed quarters paid bo, who are not in the table reps any more" in capsys.readouterr().out
+    lines = closed.lines("2026Q2", "statements")
+    rules = lines[lines["cause"] == "correction"].set_index("rep_id")["rule"]
+    assert rules.str.contains(
+        "credited to somebody else; nothing is credited to the earlier id any more: the same person"
+    ).all()
+    assert {*rules.index} == {"bo", "robert"}
 
 
 # --- touched ----------------------------------------------------------------------------------------------------------
@@ -713,34 +828,28 @@ def test_a_dispute_stands_in_the_statement_of_the_currency_of_its_line(firm):
     assert [">Disputes<" in (folder / pages["bo", currency]).read_text("utf-8") for currency in ("EUR", "USD")] == [False, True]
 
 
-def test_debts_of_two_plans_of_the_same_title_add_up(tmp_path):
-    draw = (
-        "draw: {kind: recoverable, amount: '2000', period: quarter, first_recovery: '1', share: '1', limit: none, months: none}"
-    )
-    plan, owed = PLAN.replace("draw: none", draw), []
-    for number, others in enumerate(({}, {"twin": plan.replace("plan: account_executive", "plan: twin")})):
-        made = Firm(tmp_path / str(number))
-        made.plan, made.others = plan, others
-        assert made.lay("2026-03-31").run("statements", "2026Q1") == 0
-        listed = pd.read_csv(made.out / "statements" / "2026Q1" / "statements.csv", dtype=str).set_index("rep_id")
-        owed.append(Decimal(listed.loc["bo", "owed"]))
-        assert "before what your draw" in made.page("2026Q1", "bo")
-    assert owed[0] > 0 and owed[1] == 2 * owed[0]
+def test_two_plans_of_one_role_and_currency_are_refused_by_name(firm, capsys):
+    firm.others = {"twin": PLAN.replace("plan: account_executive", "plan: twin")}
+    assert firm.lay("2026-03-31").run("statements", "2026Q1") == 3
+    assert "the plans account_executive and twin would both pay the role account_executive in EUR" in capsys.readouterr().err
 
 
 def test_a_plan_on_some_deals_does_not_price_the_next_one(firm):
-    firm.others = {
-        "renew": PLAN.replace("plan: account_executive", "plan: renew").replace("measure: bookings", "measure: renewals")
-    }
+    firm.plan = PLAN.replace("measure: bookings", "measure: renewals")
+    firm.more["quotas"] = [{**firm.quota("bo", 1), "measure": "renewals"}]
     assert firm.lay("2026-03-31").run("statements", "2026Q1") == 0
     page = firm.page("2026Q1", "bo")
     assert "the plan does not pay on every deal won" in page and "would pay 0.00" not in page
 
 
 def test_a_plan_that_begins_later_does_not_hinder_and_one_that_begins_within_is_refused(closed, capsys):
-    closed.others = {"overseas": overseas("2026-07-01")}
+    partners = PLAN.replace("plan: account_executive", "plan: partners").replace("to: account_executive", "to: partner")
+    closed.others = {"overseas": overseas("2026-07-01"), "partners": partners}
     assert closed.lay("2026-06-30").run("statements", "2026Q2") == 0
     assert {*closed.lines("2026Q2", "statements")["plan"]} == {"account_executive"}
+    said = capsys.readouterr().out
+    assert "8,775.00 EUR to 2 people by account_executive\n" in said
+    assert "left out: not yet in force: overseas from 2026-07-01\nleft out: nobody has the role partner: partners\n" in said
     closed.others = {"overseas": overseas("2026-05-01")}
     assert closed.lay("2026-06-30").run("statements", "2026Q2") == 3
     assert "no plan is in force on 2026-04-01" in capsys.readouterr().err

@@ -21,7 +21,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from revops_lib import sources, tables
+from revops_lib import periods, sources, tables
 from revops_lib.errors import DataRefused
 from revops_lib.sources.mapping import fold, read_mapping
 
@@ -925,6 +925,11 @@ PAY_SHEETS = {
                  {"Affaire": "D1", "Commercial": "R2", "Part": "40 %", "Nature": "Partage"}],
     "Contrats": [{"Affaire": "D1", "Durée en mois": "24", "Prépayé": "oui", "Résilié le": "2026-03-01", "Motif": "budget"}],
     "Factures": [{"N° de facture": "F1", "Affaire": "D1", "Montant": "1000", "Date de facture": "2026-02-10", "Payée le": ""}],
+    "Commerciaux": [{"ID": "R1", "Nom": "Ada", "Fonction": "AE", "Début": "2025-01-01", "Dernier jour": "2026-02-15"},
+                    {"ID": "R1", "Nom": "Ada", "Fonction": "Manager", "Début": "2026-02-16", "Dernier jour": ""}],
+    "Quotas": [{"Rep": "R1", "Quarter": "2026Q1", "Measure": "", "Quota": "9000"},
+               {"Rep": "R1", "Quarter": "2026Q1", "Measure": "Leads", "Quota": "12"}],
+    "Pistes": [{"ID piste": "L1", "Créée le": "2026-01-03", "Acceptée le": "2026-01-20", "Commercial": "R1"}],
     "Dépenses": [{"Mois": "2026-01-01", "Nature": "Ventes", "Montant": "9500"}],
     "Objectives": [{"Rep": "R1", "Quarter": "2026Q1", "Objective": "Coaching", "Weight": "1", "Achieved": "0.5"}],
     "Disputes": [{"Dispute ID": "X1", "Line ID": "0123456789abcdef", "Rep": "R1", "Raised on": "2026-02-20", "Reason": "why",
@@ -949,6 +954,15 @@ def test_a_spreadsheet_brings_what_pay_needs(tmp_path: Path) -> None:
         pd.Timestamp("2026-03-01"),
     )
     assert (bill["amount"], pd.isna(bill["paid_date"]), bill["currency"]) == (Decimal("1000.00"), True, "EUR")
+    assert read("reps")[["role", "start_date", "end_date"]].astype("str").fillna("").to_numpy().tolist() == [
+        ["AE", "2025-01-01", "2026-02-15"], ["Manager", "2026-02-16", ""]]  # fmt: skip
+    assert sorted(read("quotas")[["measure", "amount"]].astype("str").to_numpy().tolist()) == [
+        ["bookings", "9000.00"], ["leads", "12.00"]]  # fmt: skip
+    lead = read("leads").iloc[0]
+    assert (lead["owner_id"], periods.local_day(read("leads")["sql_at"], "Europe/Paris")[0]) == (
+        "R1",
+        pd.Timestamp("2026-01-20"),
+    )
     assert read("objectives")[["weight", "achieved"]].to_numpy().tolist() == [[1.0, 0.5]]
     assert read("disputes")[["decision", "reason"]].to_numpy().tolist() == [["accepted", "why"]]
     adjusted = read("adjustments").iloc[0]

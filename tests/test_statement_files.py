@@ -24,6 +24,7 @@ def line(**given: Any) -> dict[str, Any]:
         "credit": "10000.00", "quota": "100000.00", "before": 0.0, "after": 0.1, "tiers": "10,000.00 at 6.5 %", "gate": "",
         "earned": "650.00", "withheld": "0.00", "held": "0.00", "pay": "650.00", "currency": "EUR",
         "rule": "a rate on what is won", "link": "", "for_quarter": "2026Q3", "name": "Acme, renewal",
+        "account": "Acme Ltd", "part": "bookings",
     }  # fmt: skip
     return {**usual, **given}
 
@@ -37,7 +38,7 @@ def frame(*rows: dict[str, Any]) -> pd.DataFrame:
 
 def statement(*rows: dict[str, Any], **given: Any) -> statements.Statement:
     exact = {"what": ["Deals"], "amount": [Decimal("650.00")]}
-    held = {"line_id": ["0123456789abcdef"], "deal": ["D-1"], "name": ["Acme, renewal"], "component": ["bookings"],
+    held = {"line_id": ["0123456789abcdef"], "deal": ["D-1"], "name": ["Acme, renewal"], "account": ["Acme Ltd"], "component": ["bookings"],
             "event_date": [pd.Timestamp("2026-07-03")], "comes": ["When the customer has paid"],
             "held": [Decimal("650.00")], "gone": [Decimal("0.00")], "left": [Decimal("650.00")]}  # fmt: skip
     draws = {"period": ["2026-07"], "earned": [Decimal("500.00")], "topped_up": [Decimal("1000.00")],
@@ -53,14 +54,14 @@ def statement(*rows: dict[str, Any], **given: Any) -> statements.Statement:
         "parts": pd.DataFrame(exact), "lines": frame(*(rows or [line()])), "held": pd.DataFrame(held),
         "draws": pd.DataFrame(draws), "positions": pd.DataFrame(positions),
         "next_pays": pd.DataFrame({"plan": ["Account executive"], "amount": [10_000], "pays": [Decimal("975.00")],
-                                   "is_on_deals": [True]}),
+                                   "is_on_deals": [True], "condition": ["That is a deal of your own."]}),
         "disputes": pd.DataFrame(disputes), "notes": ["One line waits for a quota."],
     }  # fmt: skip
     return statements.Statement(**{**usual, **given})
 
 
 NOTHING = {name: pd.DataFrame() for name in ("parts", "held", "draws", "positions", "next_pays", "disputes")}
-CORRECTION = line(cause="correction", line_id="00000000000000aa", kind="pay split", for_quarter="2026Q2", link="b" * 16,
+CORRECTION = line(cause="correction", line_id="00000000000000aa", kind="pay split", for_quarter="2026Q2", link="b" * 16, part="corrections of closed quarters",
                   pay="-120.00", rule="2026Q2 is corrected: the deal was won and is not any more.")  # fmt: skip
 
 
@@ -107,8 +108,41 @@ def test_a_person_finds_what_why_what_is_held_owed_corrected_and_next(shown):
         "10,000.00 at 6.5 %", "0.00% before, 10.00% after", "When the customer has paid", "you owe 1,000.00 EUR",
         "10.0%", "The next 10,000 EUR would pay 975.00 EUR", "before what your draw", "2026Q2 is corrected: the deal was won and is not any more",
         "-120.00", "It refers to line bbbbbbbbbbbbbbbb", "Split is wrong", "25.00", "Something is wrong?", "Draft",
+        "Deal D-1, account Acme Ltd.", "correction of 2026Q2", "That is a deal of your own.", "What to send: the number",
+        "To whom: Revenue Operations", "By when:",
     ):  # fmt: skip
         assert said in text, said
+
+
+def table_of(html: str, title: str) -> list[list[str]]:
+    """The cells of the table below a heading, row by row; of a cell with small print what stands above it."""
+    part = html.split(f">{title}</h2>")[1].split("</section>")[0]
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", part, re.DOTALL)
+    return [re.findall(r"<t[hd][^>]*>([^<]*)", row) for row in rows]
+
+
+def test_lines_stand_part_by_part_with_a_sum_each_and_a_total_that_is_the_head():
+    bonus = line(component="new_smb", cause="spif", part="new smb", earned="200.00", pay="200.00")
+    unknown = line(deal="D-2", earned=None, held=None, pay=None)
+    waiting = line(deal="D-3", earned="100.00", held="40.00", pay="60.00")
+    told = statement(line(), waiting, unknown, bonus, CORRECTION, total=Decimal("790.00"))
+    _, *rows = table_of(statements.html(told), "How each amount came about")
+    sums = {row[1]: row[2:] for row in rows if row[1].startswith(("Sum", "Total"))}
+    assert sums == {
+        "Sum of bookings": ["", "750.00", "40.00", "710.00"],
+        "Sum of new smb": ["", "200.00", "0.00", "200.00"],
+        "Sum of corrections of closed quarters": ["", "650.00", "0.00", "-120.00"],
+        "Total": ["", "1,600.00", "40.00", "790.00"],
+    }
+    assert [row[1] for row in rows[-3:]] == ["Acme, renewal: bookings, correction of 2026Q2", *list(sums)[-2:]]
+    assert f"pays you {sums['Total'][-1]} EUR" in statements.html(told)
+    assert table_of(statements.html(statement()), "What I earned")[-1] == ["Total", "650.00"]
+
+
+def test_what_is_held_says_when_it_comes_and_sums_to_the_head():
+    heads, row, total = table_of(statements.html(statement()), "What is held")
+    assert row[heads.index("When it comes, in shares of the pay")] == "When the customer has paid"
+    assert total == ["", "Total", "", "650.00", "0.00", "650.00"]
 
 
 def test_what_does_not_apply_is_said_in_a_sentence():
@@ -140,7 +174,9 @@ def test_a_line_without_target_pay_says_so():
     ("is_on_deals", "why"), [(True, "there is no quota, or it is 0"), (False, "the plan does not pay on every deal")]
 )
 def test_what_the_next_deal_pays_is_not_known_of_every_plan(is_on_deals, why):
-    following = pd.DataFrame({"plan": ["Renewals"], "amount": [10_000], "pays": [None], "is_on_deals": [is_on_deals]})
+    following = pd.DataFrame(
+        {"plan": ["Renewals"], "amount": [10_000], "pays": [None], "is_on_deals": [is_on_deals], "condition": [""]}
+    )
     assert f"would pay is not known (Renewals): {why}" in statements.html(statement(next_pays=following))
 
 

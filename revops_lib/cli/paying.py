@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,15 @@ from .verb import DATA, RUNS, path, verb
 
 def add_close(verbs: Any) -> str:
     help_ = "close a quarter: its lines and statements of pay, sealed; what comes later goes into the next one"
-    examples = "revops close 2026Q3\nrevops close 2026Q3 --data data/company --as-of 2026-10-10"
+    examples = (
+        "revops close 2026Q3\nrevops close 2026Q3 --data data/company --as-of 2026-10-10\n"
+        'revops close 2026Q3 --despite "the quota of R12 is agreed in October"'
+    )
     parser = verb(verbs, "close", _close, help_, examples)
     parser.add_argument("quarter", metavar="QUARTER", help="fiscal quarter, like 2026Q3; the next one after the last closed")
     _add_source(parser, "last day that counts (default: the quarter's last)")
+    despite = "why to close although checks of the pay fail; kept in the manifest"
+    parser.add_argument("--despite", default="", metavar="REASON", help=despite)
     return "close"
 
 
@@ -50,9 +55,11 @@ def _add_source(parser: argparse.ArgumentParser, as_of: str) -> None:
 def _close(arguments: argparse.Namespace) -> int:
     from .. import closing
 
-    done = closing.close(arguments.quarter, data=arguments.data, out=arguments.out, as_of=arguments.as_of)
+    asked = {"data": arguments.data, "out": arguments.out, "as_of": arguments.as_of, "despite": arguments.despite}
+    done = closing.close(arguments.quarter, **asked)
     told = done.manifest
-    print(f"{done.quarter} is closed as known on {told['as_of']}: {_told(told['totals'])}")
+    _warn(told["warnings"], told["checks"], told["left_out"])
+    print(f"{done.quarter} is closed as known on {told['as_of']}: {_paid(told['totals'], told['people'], told['plans'])}")
     print(f"seal, to be kept elsewhere: {done.seal}")
     print(done.folder)
     return 0
@@ -64,10 +71,25 @@ def _statements(arguments: argparse.Namespace) -> int:
     folder, ledger = closing.write_statements(arguments.quarter, data=arguments.data, out=arguments.out, as_of=arguments.as_of)
     corrected = ledger.totals("correction")
     said = f", of it corrections of closed quarters: {_told(corrected)}" if corrected else ""
-    print(f"{arguments.quarter} as known on {ledger.snapshot.as_of}, a draft: {_told(ledger.totals())}{said}")
-    print(*ledger.notes, sep="\n", end="\n" if ledger.notes else "")
+    _warn([*ledger.warnings, *ledger.notes], {one.check: one.ids for one in ledger.problems}, ledger.left_out)
+    paid = _paid(ledger.totals(), ledger.lines["rep_id"].nunique(), [plan.name for plan in ledger.plans])
+    print(f"{arguments.quarter} as known on {ledger.snapshot.as_of}, a draft: {paid}{said}")
     print(folder)
     return 0
+
+
+def _warn(warnings: Iterable[str], checks: Mapping[str, Sequence[str]], left_out: Iterable[str]) -> None:
+    """What has to be looked at before anybody is paid, a line each."""
+    from .. import closing
+
+    warned = (f"warning: {said}" for said in (*warnings, *closing.told(checks)))
+    for line in (*warned, *(f"left out: {said}" for said in left_out)):
+        print("".join(one if one.isprintable() else "�" for one in line))  # what a table holds must not steer a terminal
+
+
+def _paid(totals: Mapping[str, Decimal | str], people: int, plans: Iterable[str]) -> str:
+    n = f"{people} {'person' if people == 1 else 'people'}"
+    return f"{_told(totals)} to {n} by {', '.join(plans)}"
 
 
 def _told(totals: Mapping[str, Decimal | str]) -> str:

@@ -13,19 +13,23 @@ import pandas as pd
 from .. import compensation, periods, privacy
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from ..snapshot.plans import plan_names
+from .doubts import disputed, edited, renamed, unpaid
 
 
 @dataclass(frozen=True)
 class Ledger:
     """A quarter as its statements need it. `lines`: entries and corrections, in order; `before`: the lines of the quarters
-    closed earlier, under the names people have now."""
+    closed earlier, under the names people have now; `problems`: the checks that fail; `left_out`: plans that pay nothing, and
+    why; `warnings`: what else has to be looked at before anybody is paid."""
 
     snapshot: Snapshot
     plans: Sequence[compensation.Plan]
     lines: pd.DataFrame
     before: pd.DataFrame
     notes: Sequence[str] = ()
+    problems: Sequence[compensation.Problem] = ()
+    left_out: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
     def totals(self, cause: str = "") -> dict[str, Decimal]:
         """What all lines pay, or those of one cause, by currency."""
@@ -41,42 +45,39 @@ def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mappi
     Raises DataRefused where the source cannot tell who is paid, or no plan applies to anybody.
     """
     snapshot = Snapshot(data, quarter=quarter, as_of=as_of)
-    plans = _plans(snapshot)
+    plans, left_out = _plans(snapshot)
     if not plans:
-        raise DataRefused("no plan applies to a role of this source", f"data {data}", "correct applies_to or the roles")
+        told = "".join(f" ({one})" for one in left_out)
+        raise DataRefused(f"no plan applies to a role of this source{told}", f"data {data}", "correct applies_to or the roles")
     own = _entries(snapshot, plans)
+    found = [one for one in compensation.problems(snapshot, plans, own) if one.ids]
     if not closed:
-        return Ledger(snapshot, plans, own, own.iloc[:0])
+        return Ledger(snapshot, plans, own, own.iloc[:0], (), [*found, *disputed(snapshot, plans, own)], left_out)
     before = _called_now(pd.concat(closed.values(), ignore_index=True).astype(own.dtypes.to_dict()), snapshot)
+    gone = renamed(before, snapshot)
     if str(snapshot.quarter - 1) != max(closed):
         note = f"{snapshot.quarter - 1} is not closed yet: corrections of earlier quarters stand in it, not here."
-        return Ledger(snapshot, plans, own, before, [note])
-    snapshots = [Snapshot(data, quarter=name, as_of=as_of) for name in sorted(closed)]
-    now = pd.concat([_entries(one, _plans(one)) for one in snapshots], ignore_index=True).astype(own.dtypes.to_dict())
+        found += disputed(snapshot, plans, pd.concat([before, own]))
+        return Ledger(snapshot, plans, own, before, [note], found, left_out, gone)
+    snapshots = [snapshot.looking_at(pd.Period(name, freq=snapshot.quarter.freqstr)) for name in sorted(closed)]
+    now = pd.concat([_entries(one, _plans(one)[0]) for one in snapshots], ignore_index=True).astype(own.dtypes.to_dict())
     # Of an emptied quarter nothing is computed again: what has corrected it stands.
     standing = before[(before["cause"] != "correction") | before["for_quarter"].isin([*closed])]
     corrections = compensation.corrections(standing, now, quarter=quarter)
-    return Ledger(snapshot, plans, pd.concat([own, corrections], ignore_index=True).astype(own.dtypes.to_dict()), before)
+    lines = pd.concat([own, corrections], ignore_index=True).astype(own.dtypes.to_dict())
+    everything = pd.concat([before, lines])
+    found += [*disputed(snapshot, plans, everything), *unpaid(snapshot, everything, closed)]
+    return Ledger(snapshot, plans, lines, before, (), found, left_out, [*edited(corrections, before), *gone])
 
 
-def _plans(snapshot: Snapshot) -> list[compensation.Plan]:
-    """The plans in force when the quarter began, of roles that somebody has."""
+def _plans(snapshot: Snapshot) -> tuple[list[compensation.Plan], list[str]]:
+    """The plans in force when the quarter began, of roles that somebody has; and the others, each with the reason."""
     roles = set(snapshot.table("reps")["role"].dropna())
-    found = [_plan(snapshot, name) for name in plan_names(snapshot)]
-    return [plan for plan in found if plan is not None and plan.role in roles]
-
-
-def _plan(snapshot: Snapshot, name: str) -> compensation.Plan | None:
-    """A plan; None when it begins after the quarter. DataRefused when it begins within: there are no rates for the days
-    before."""
-    try:
-        return compensation.plan(snapshot, name=name)
-    except DataRefused as refused:
-        try:
-            compensation.plan(snapshot, name=name, on=periods.last_day(snapshot.quarter))
-        except DataRefused:
-            return None
-        raise refused
+    last = periods.last_day(snapshot.quarter)
+    left_out = [f"not yet in force: {name} from {day}" for name, day in compensation.begins(snapshot).items() if day > last]
+    found = compensation.plans(snapshot)
+    left_out += [f"nobody has the role {plan.role}: {plan.name}" for plan in found if plan.role not in roles]
+    return [plan for plan in found if plan.role in roles], left_out
 
 
 def _entries(snapshot: Snapshot, plans: Sequence[compensation.Plan]) -> pd.DataFrame:

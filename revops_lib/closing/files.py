@@ -27,20 +27,22 @@ _LONGEST = 40  # characters of a name in the name of a file
 def write(
     folder: Path, lines: pd.DataFrame, disputed: pd.DataFrame, people: Sequence[statements.Statement], *, pages: str
 ) -> None:
-    """Lay `lines.csv`, `statements.csv` (what each person is paid) and `disputes.csv` in a folder, and a page and a PDF per
-    person (and currency, where plans pay somebody in several) in `pages` below it."""
+    """Lay `lines.csv`, `statements.csv` (what each person is paid; empty where that of a line is not known) and `disputes.csv`
+    in a folder, and a page and a PDF per person (and currency, where plans pay somebody in several) in `pages` below it."""
     (folder / LINES).write_bytes(to_csv(lines))
     (folder / DISPUTED).write_bytes(to_csv(disputed))
     (folder / pages).mkdir(exist_ok=True)
     several = Counter(told.rep_id for told in people)
+    not_known = lines[lines["pay"].isna()]
+    unknown = {*zip(not_known["rep_id"], not_known["currency"], strict=True)}
     rows = []
     for told in people:
         currency = f"-{told.currency.lower()}" if several[told.rep_id] > 1 else ""
         name = (Path(pages) / f"{file_name(told.rep_id)}{currency}").as_posix()
         (folder / f"{name}.html").write_bytes(statements.html(told).encode())
         (folder / f"{name}.pdf").write_bytes(statements.pdf(told))
-        amounts = [told.total, told.later, told.withheld, told.owed]
-        rows.append([told.rep_id, *amounts, told.currency, f"{name}.html", f"{name}.pdf"])
+        pay = None if (told.rep_id, told.currency) in unknown else told.total
+        rows.append([told.rep_id, pay, told.later, told.withheld, told.owed, told.currency, f"{name}.html", f"{name}.pdf"])
     columns = ["rep_id", "pay", "held", "withheld", "owed", "currency", "page", "paper"]
     (folder / PEOPLE).write_bytes(to_csv(pd.DataFrame(rows, columns=columns)))
 

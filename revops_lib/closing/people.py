@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pandas as pd
@@ -37,13 +38,22 @@ def statements(ledger: Ledger, *, is_closed: bool) -> list[Statement]:
     positions = _of_plans(ledger, _positions)
     debts = _of_plans(ledger, compensation.debts)
     following = _of_plans(ledger, _next_pays)
-    held = compensation.outstanding(pd.concat([ledger.before, ledger.lines], ignore_index=True), ledger.plans)
+    held = compensation.outstanding(pd.concat([ledger.before, ledger.lines], ignore_index=True), _versions(ledger))
     disputed = _of_now(disputes(ledger), periods.first_day(ledger.snapshot.quarter))
     disputed_in = _currencies(ledger, disputed)
-    deals = ledger.snapshot.opportunities.set_index("opportunity_id")["name"].dropna().to_dict()
+    deals = _deals(ledger.snapshot)
     names = ledger.snapshot.table("reps").dropna(subset=["name"]).set_index("rep_id")["name"].astype("str").to_dict()
-    lines, held = (frame.assign(name=frame["deal"].map(deals).fillna("")) for frame in (ledger.lines, held))
-    frames = {"lines": lines, "held": held, "draws": debts, "positions": positions, "next_pays": following}
+    lines, held = (
+        frame.assign(**{what: frame["deal"].map(deals[what]).astype("object").fillna("").astype("str") for what in deals})
+        for frame in (ledger.lines, held)
+    )
+    frames = {
+        "lines": _in_order(lines, ledger.plans),
+        "held": held,
+        "draws": debts,
+        "positions": positions,
+        "next_pays": following,
+    }
     apart = {name: dict(iter(frame.groupby(_OWN, sort=False))) for name, frame in frames.items()}
     owners = sorted({owner for name in ("lines", "held", "draws", "positions") for owner in apart[name]})
     found = []
@@ -67,6 +77,34 @@ def disputes(ledger: Ledger) -> pd.DataFrame:
     return table[DISPUTES].sort_values(["raised_date", "dispute_id", "adjusting_line"], ignore_index=True)
 
 
+def _versions(ledger: Ledger) -> list[compensation.Plan]:
+    """The plans of the quarter as they were at any time, the latest last: a line is paid by what held on its day."""
+    last = periods.last_day(ledger.snapshot.quarter)
+    found = [compensation.planfile.versions(ledger.snapshot, plan, dt.date.min, last) for plan in ledger.plans]
+    return [plan for versions in found for _, plan in versions]
+
+
+def _deals(snapshot: Snapshot) -> dict[str, pd.Series]:
+    """Name and account of every deal, by its id."""
+    deals = snapshot.opportunities.set_index("opportunity_id")
+    accounts = snapshot.table("accounts").set_index("account_id")["name"].dropna()
+    return {"name": deals["name"].dropna(), "account": deals["account_id"].map(accounts).dropna()}
+
+
+def _in_order(lines: pd.DataFrame, plans: Sequence[compensation.Plan]) -> pd.DataFrame:
+    """Lines part by part of the plans, as their files have them, each by day; `part` names the part. What belongs to no part of
+    a plan in force comes after them, corrections of closed quarters last."""
+    parts = [(plan.name, one["component"]) for plan in plans for one in plan.values["components"]]
+    places = {key: place for place, key in enumerate(parts)}
+    place = [places.get(key, len(parts)) for key in zip(lines["plan"], lines["component"], strict=True)]
+    is_correction = lines["cause"] == "correction"
+    part = lines["component"].str.replace("_", " ").mask(lines["cause"] == "adjustment", "adjustments")
+    part = part.mask(is_correction, "corrections of closed quarters")
+    ordered = lines.assign(part=part, place=place, rank=is_correction)
+    by = ["rank", "place", "plan", "component", "event_date", "deal", "kind", "line_id"]
+    return ordered.sort_values(by, kind="stable", ignore_index=True).drop(columns=["place", "rank"])
+
+
 def _of_plans(ledger: Ledger, question: Callable[..., pd.DataFrame]) -> pd.DataFrame:
     """A frame per plan below each other, with the plan's name (titles of two may be the same), title and currency."""
     parts = [
@@ -80,7 +118,8 @@ def _next_pays(snapshot: Snapshot, plan: compensation.Plan) -> pd.DataFrame:
     """What one more deal pays; not known where the plan counts only some deals, or leads."""
     found = compensation.next_pays(snapshot, plan, amount=NEXT)
     is_on_deals = any(part.measure == "bookings" for part in plan.components)
-    return found.assign(is_on_deals=is_on_deals, pays=found["pays"] if is_on_deals else None)
+    pays = found["pays"] if is_on_deals else None
+    return found.assign(is_on_deals=is_on_deals, pays=pays, condition=compensation.next_condition(plan))
 
 
 def _positions(snapshot: Snapshot, plan: compensation.Plan) -> pd.DataFrame:

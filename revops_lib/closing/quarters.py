@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 
 from .. import __version__, disk, periods, sources, tables
-from ..errors import CannotWrite, DataRefused, IntegrityError, UsageError
+from ..errors import CannotWrite, DataRefused, IntegrityError, RevopsError, UsageError
 from ..snapshot import Snapshot
 from ..snapshot.plans import plan_file, plan_names
-from . import files, people, seals
+from . import doubts, files, people, seals
 from .computing import Ledger, computed
 from .seals import FOLDER, MANIFEST, ROOT, Closed
 
@@ -28,14 +28,15 @@ _TOLD = ("name", "known_until", "timezone", "fiscal_year_end", "currency", "trac
 _LISTS = ("files", "aliases", "quarantined")
 
 
-def close(quarter: str, *, data: Path, out: Path, as_of: str | dt.date | None = None) -> Closed:
+def close(quarter: str, *, data: Path, out: Path, as_of: str | dt.date | None = None, despite: str = "") -> Closed:
     """Close a quarter: lay its lines, statements and what they were computed from into `out`/closed/<quarter>, sealed.
 
     `as_of` is the last day that counts (default: the quarter's last). Lines are computed from the tables as they are laid
     there, so that they can be made again. Quarters are closed one after the other, without gaps; what was closed is looked
-    through first. Raises UsageError when the quarter has not ended, is closed, or is not the next one, or when `out` holds
-    closed quarters of another dataset; IntegrityError when something closed was touched; Locked when somebody else closes;
-    DataRefused when pay cannot be computed or the dataset is replaced meanwhile; CannotWrite.
+    through first. What is paid must be known: a check that fails refuses, unless `despite` says why to close all the same; the
+    manifest keeps both. Raises UsageError when the quarter has not ended, is closed, or is not the next one, or when `out`
+    holds closed quarters of another dataset; IntegrityError when something closed was touched; Locked when somebody else
+    closes; DataRefused when pay cannot be computed, a check of it fails or the dataset is replaced meanwhile; CannotWrite.
     """
     with _alone(ROOT / out, "close", quarter) as place:
         dataset, period, day = _asked(quarter, ROOT / data, as_of)
@@ -47,10 +48,12 @@ def close(quarter: str, *, data: Path, out: Path, as_of: str | dt.date | None = 
         with disk.beside(folder) as stage:
             stage.chmod(0o700)
             _keep(ROOT / data, stage / INPUTS, dataset, quarter, day)
-            ledger = computed(stage / INPUTS, quarter, day, _lines(before))
+            with _called(stage / INPUTS, str(data)):
+                ledger = computed(stage / INPUTS, quarter, day, _lines(before))
+                _refuse_doubts(ledger, data, despite)
             _write(stage, ledger, pages=STATEMENTS)
             files.make_private(stage)
-            manifest = _manifest(stage, ledger, before)
+            manifest = _manifest(stage, ledger, before, despite)
             (stage / MANIFEST).touch(0o600)
             (stage / MANIFEST).write_bytes(seals.sealed(manifest))
             disk.put(stage, folder)
@@ -65,7 +68,8 @@ def again(one: Closed) -> bool:
     earlier = [other for other in seals.closed(one.folder.parent.parent) if other.quarter < one.quarter]
     if any(other.is_emptied for other in (*earlier, one)):
         return False
-    ledger = computed(one.folder / INPUTS, one.quarter, one.manifest["as_of"], _lines(earlier))
+    with _called(one.folder / INPUTS, f"closed {one.quarter}"):
+        ledger = computed(one.folder / INPUTS, one.quarter, one.manifest["as_of"], _lines(earlier))
     if files.to_csv(ledger.lines) != (one.folder / files.LINES).read_bytes():
         closed_by = one.manifest["library"]
         code = "the same version of the library" if closed_by == __version__ else f"version {closed_by}, this is {__version__}"
@@ -106,6 +110,26 @@ def _alone(out: Path, verb: str, quarter: str) -> Iterator[Path]:
         except OSError as failure:
             where = str(failure.filename or out)
             raise CannotWrite(failure.strerror or "cannot write", where, "free space or choose another folder") from failure
+
+
+@contextmanager
+def _called(folder: Path, name: str) -> Iterator[None]:
+    """Failures that name a folder of kept tables say where these came from."""
+    try:
+        yield
+    except RevopsError as failure:
+        raise type(failure)(*(text.replace(str(folder), name) for text in failure.args)) from failure
+
+
+def _refuse_doubts(ledger: Ledger, data: Path, despite: str) -> None:
+    """What is closed stays: DataRefused while it is not known what is paid."""
+    doubted = {one.check: one.ids for one in ledger.problems if one.is_pay}
+    if doubted and not despite.strip():
+        raise DataRefused(
+            f"{ledger.snapshot.quarter} cannot be closed, {'; '.join(doubts.told(doubted))}",
+            f"data {data}",
+            'settle it, or close with --despite "why", which the manifest keeps',
+        )
 
 
 def _asked(quarter: str, data: Path, as_of: str | dt.date | None) -> tuple[dict[str, Any], pd.Period, dt.date]:
@@ -185,7 +209,7 @@ def _write(stage: Path, ledger: Ledger, *, pages: str) -> None:
     files.write(stage, ledger.lines, people.disputes(ledger), told, pages=pages)
 
 
-def _manifest(stage: Path, ledger: Ledger, before: Sequence[Closed]) -> dict[str, Any]:
+def _manifest(stage: Path, ledger: Ledger, before: Sequence[Closed], despite: str) -> dict[str, Any]:
     snapshot, last = ledger.snapshot, before[-1] if before else None
     return {
         "quarter": str(snapshot.quarter),
@@ -194,7 +218,12 @@ def _manifest(stage: Path, ledger: Ledger, before: Sequence[Closed]) -> dict[str
         "library": __version__,
         "dataset": {name: snapshot.dataset[name] for name in ("name", "currency", "fiscal_year_end")},
         "plans": {plan.name: plan.version for plan in ledger.plans},
+        "people": int(ledger.lines["rep_id"].nunique()),
         "totals": {currency: f"{amount:.2f}" for currency, amount in ledger.totals().items()},
+        "left_out": [*ledger.left_out],
+        "warnings": [*ledger.warnings],
+        "checks": {one.check: [*one.ids] for one in ledger.problems},
+        "despite": despite.strip(),
         "previous": {"quarter": last.quarter, "sha256": seals.sha256(last.folder / MANIFEST)} if last else None,
         "files": seals.files(stage),
     }

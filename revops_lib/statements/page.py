@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from .words import Section, Statement, Table, about, sections
+from .parts import Section, Statement, Table
+from .words import about, sections
 
 _STYLE = """
 :root { color-scheme: light dark; --quiet: #555; --rule: #bbb; --head: #f1f1f1; }
@@ -16,7 +17,8 @@ h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 1.
 table { border-collapse: collapse; width: 100%; font-size: .93rem; }
 caption { text-align: left; color: var(--quiet); padding: .3rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .5rem; border-bottom: 1px solid var(--rule); }
-thead th { background: var(--head); } tbody th { font-weight: 600; }
+thead th { background: var(--head); } tbody th, .sum td { font-weight: 600; }
+.sum th, .sum td { background: var(--head); }
 td:first-child { white-space: nowrap; } .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 small { display: block; color: var(--quiet); font-weight: 400; } footer { margin-top: 2rem; color: var(--quiet); }
 @media (max-width: 40rem) {
@@ -24,7 +26,7 @@ small { display: block; color: var(--quiet); font-weight: 400; } footer { margin
   tr { display: block; border-bottom: 2px solid var(--rule); padding: .4rem 0; }
   th, td { display: block; border: 0; padding: .1rem 0; }
   td[data-label]::before { content: attr(data-label) ": "; color: var(--quiet); }
-  .n { text-align: left; }
+  .n { text-align: left; } td:empty { display: none; }
 }
 @media print { @page { size: A4; margin: 15mm; } :root { color-scheme: light; } body { font-size: 10pt; }
   tr, h2 { break-inside: avoid; } h2 { break-after: avoid; } }
@@ -76,7 +78,8 @@ def _row(table: Table, place: int) -> str:
             cells.append(f'<th scope="row" role="rowheader"{_numeric(is_number)}>{_text(text)}{why}</th>')
         else:
             cells.append(f'<td role="cell" data-label="{_text(label)}"{_numeric(is_number)}>{_text(text)}</td>')
-    return f'<tr role="row">{"".join(cells)}</tr>'
+    kind = ' class="sum"' if place in table.sums else ""
+    return f'<tr role="row"{kind}>{"".join(cells)}</tr>'
 
 
 def _numeric(is_number: bool) -> str:

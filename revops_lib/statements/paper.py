@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 from .. import paper
-from .words import Section, Statement, Table, about, sections
+from .parts import Section, Statement, Table
+from .words import about, sections
 
 _ROOM = 120  # points that must be left on a page for a section to begin there
 _NUMBER = 67  # points that a column of amounts takes
@@ -70,15 +71,16 @@ def _table(table: Table, styles: dict[str, Any], width: float) -> Any:
     from reportlab.lib.colors import HexColor
     from reportlab.platypus import LongTable, Paragraph
 
-    def cell(text: str, is_number: bool, why: list[str]) -> list[Any]:
+    def cell(text: str, is_number: bool, why: list[str], is_sum: bool) -> list[Any]:
+        names = ("head", "head number") if is_sum else ("cell", "number")
         return [
-            Paragraph(paper.safe(text), styles["number" if is_number else "cell"]),
+            Paragraph(paper.safe(text), styles[names[is_number]]),
             *(Paragraph(paper.safe(line), styles["why"]) for line in why),
         ]
 
     heads = [Paragraph(paper.safe(name), styles["head number" if is_number else "head"]) for name, is_number in table.columns]
     rows = [
-        [cell(text, is_number, table.why[place] if table.why and at == 1 else [])
+        [cell(text, is_number, table.why[place] if table.why and at == 1 else [], place in table.sums)
          for at, (text, (_, is_number)) in enumerate(zip(row, table.columns, strict=True))]
         for place, row in enumerate(table.rows)
     ]  # fmt: skip
@@ -87,6 +89,7 @@ def _table(table: Table, styles: dict[str, Any], width: float) -> Any:
         ("BACKGROUND", (0, 0), (-1, 0), HexColor(_HEAD)), ("TOPPADDING", (0, 0), (-1, -1), 2),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 3), ("LEFTPADDING", (0, 0), (-1, -1), 3), ("RIGHTPADDING", (0, 0), (-1, -1), 3),
     ]  # fmt: skip
+    look += [("BACKGROUND", (0, place + 1), (-1, place + 1), HexColor(_HEAD)) for place in sorted(table.sums)]
     return LongTable([heads, *rows], _widths(table, width), style=look, repeatRows=1, splitInRow=1, hAlign="LEFT")
 
 

@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
+
+from .parts import Section, Statement, Table
 
 NOT_KNOWN = "not known"
 NO_QUOTA, NO_TARGET = "there is no quota for it, or it is 0", "the target pay it is a part of is not stated"
 # What a line is beside the pay on a deal, after the name of its component.
 _CAUSES = {"true_up": "true-up", "released": "paid out of what was held", "clawback": "taken back",
            "draw": "topped up", "recovery": "paid back", "correction": "correction"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Statement:
-    """Everything that one person's statement is made of, computed elsewhere; amounts are exact and in `currency`.
-
-    `total`: what the quarter pays; `later`: what is held until later; `owed`: the debt of draws at the end; `withheld`: by
-    caps. `parts`: what (text), amount; they sum to the total. `lines`: the person's lines of the ledger with `name` of the
-    deal; those of cause "correction" are told apart. `held`: deal, name, component, line_id, event_date, comes (text), held,
-    gone, left. `draws`: period, earned, topped_up, recovered, paid, debt. `positions`: plan, credited, quota, attainment.
-    `next_pays`: plan, amount, pays, is_on_deals (whether the plan pays on whatever deal is won). `disputes`: line_id,
-    raised_date, reason, decision, amount. `notes`: sentences about the whole.
-    """
-
-    rep_id: str
-    name: str
-    company: str
-    quarter: str
-    as_of: str
-    currency: str
-    is_closed: bool
-    total: Decimal
-    later: Decimal
-    owed: Decimal
-    withheld: Decimal
-    parts: pd.DataFrame
-    lines: pd.DataFrame
-    held: pd.DataFrame
-    draws: pd.DataFrame
-    positions: pd.DataFrame
-    next_pays: pd.DataFrame
-    disputes: pd.DataFrame
-    notes: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """`columns`: heading, and whether it holds numbers. `rows`: a text per column. `why`: sentences below the second text of
-    each row, where there are any."""
-
-    caption: str
-    columns: list[tuple[str, bool]]
-    rows: list[list[str]]
-    why: list[list[str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Section:
-    title: str
-    sentences: list[str]
-    table: Table | None = None
 
 
 def about(told: Statement) -> list[str]:
@@ -78,22 +27,10 @@ def about(told: Statement) -> list[str]:
 
 def sections(told: Statement) -> list[Section]:
     """The statement in the order in which a person reads it; what does not apply is left out, but for what is always asked."""
-    own = told.lines[told.lines["cause"] != "correction"]
-    corrected = told.lines[told.lines["cause"] == "correction"]
-    found = [
-        _pays(told),
-        _lines("How each amount came about", "Every line of this quarter, in the order in which it counts.", own, told),
-        _held(told),
-        _owed(told),
-        _positions(told),
-        _next(told),
-    ]
-    if len(corrected):
-        text = "Closed quarters stay as they were; what has changed since is settled here."
-        found.append(_lines("Corrections of closed quarters", text, corrected, told))
+    found = [_pays(told), _lines(told), _held(told), _owed(told), _positions(told), _next(told)]
     if len(told.disputes):
         found.append(_disputes(told))
-    return [*found, _how_to_dispute(told)]
+    return [*found, _how_to_dispute()]
 
 
 def money(amount: Any, currency: str = "") -> str:
@@ -107,12 +44,15 @@ def money(amount: Any, currency: str = "") -> str:
 
 def _pays(told: Statement) -> Section:
     rows = [[row.what, money(row.amount)] for row in told.parts.itertuples()]
-    table = Table(f"What adds up to it, {told.currency}", [("What", False), ("Amount", True)], rows) if rows else None
+    rows += [["Total", money(told.total)]] if rows else []
+    columns = [("What", False), ("Amount", True)]
+    caption = f"What adds up to it, {told.currency}"
+    table = Table(caption, columns, rows, sums=frozenset({len(rows) - 1})) if rows else None
     sentences = [f"This quarter pays you {money(told.total, told.currency)}."]
     if told.total < 0:
         sentences = [f"This quarter takes back {money(-told.total, told.currency)}."]
     if told.later:
-        sentences.append(f"{money(told.later, told.currency)} are held until later.")
+        sentences.append(f"{money(told.later, told.currency)} are held until later: “What is held” says until when.")
     if told.owed:
         sentences.append(f"You owe {money(told.owed, told.currency)} of your draw.")
     if told.withheld:
@@ -120,49 +60,78 @@ def _pays(told: Statement) -> Section:
     return Section("What I earned", [*sentences, *told.notes], table)
 
 
-def _lines(title: str, text: str, lines: pd.DataFrame, told: Statement) -> Section:
-    if lines.empty:
+def _lines(told: Statement) -> Section:
+    """Every line, a sum after those of one part, and the sum of all at the end: the total that stands at the head."""
+    title = "How each amount came about"
+    if told.lines.empty:
         return Section(title, ["There is no line in this quarter."])
     columns = [("Day", False), ("What", False), ("Counts", True), ("Earned", True), ("Held", True), ("Pays now", True)]
-    rows = [
-        [_day(row["event_date"]), _what(row), *(_or_dash(row[name]) for name in ("credit", "earned", "held", "pay"))]
-        for row in lines.to_dict("records")
-    ]
-    why = [_why(row) for row in lines.to_dict("records")]
-    return Section(title, [text], Table(f"Lines, {told.currency}", columns, rows, why))
+    rows: list[list[str]] = []
+    why: list[list[str]] = []
+    sums = []
+    for part, own in told.lines.groupby("part", sort=False):
+        for row in own.to_dict("records"):
+            amounts = [_or_dash(row[name]) for name in ("credit", "earned", "held", "pay")]
+            rows.append([_day(row["event_date"]), _what(row), *amounts])
+            why.append(_why(row))
+        rows.append(_summed(f"Sum of {part}", own))
+        why.append([])
+        sums.append(len(rows) - 1)
+    rows.append(_summed("Total", told.lines))
+    sentences = ["Every line of this quarter, one part of the plan after the other, each by day, with its sum."]
+    if (told.lines["cause"] == "correction").any():
+        sentences.append("Closed quarters stay as they were; what has changed since is settled by lines of correction.")
+    table = Table(f"Lines, {told.currency}", columns, rows, [*why, []], frozenset([*sums, len(rows) - 1]))
+    return Section(title, sentences, table)
+
+
+def _summed(what: str, lines: pd.DataFrame) -> list[str]:
+    """What lines that are known sum to."""
+    return ["", what, "", *(money(sum(lines[name].dropna(), start=Decimal(0))) for name in ("earned", "held", "pay"))]
 
 
 def _what(row: dict[str, Any]) -> str:
-    what = ": ".join(text for text in (row["name"] or row["deal"], row["component"]) if text)
-    return f"{what}, {_CAUSES[row['cause']]}" if row.get("cause") in _CAUSES else what
+    what = ": ".join(text for text in (row["name"] or row["deal"], row["component"].replace("_", " ")) if text)
+    cause = _CAUSES.get(row.get("cause", ""), "")
+    if row.get("cause") == "correction":
+        cause = f"{cause} of {row['for_quarter']}"
+    return f"{what}, {cause}" if cause else what
+
+
+def _deal(row: dict[str, Any]) -> list[str]:
+    """The deal by its number and account; nothing where the line is about none."""
+    account = f", account {row['account']}" if row["account"] else ""
+    return [f"Deal {row['deal']}{account}."] if row["name"] or account else []
 
 
 def _why(row: dict[str, Any]) -> list[str]:
     """The trace of a line: rule, place in the quota, tiers, gate, what a cap kept, version, number."""
-    said = [str(row["rule"])]
+    rule = str(row["rule"])
+    said = [*_deal(row), rule]
     if pd.notna(row["before"]) and pd.notna(row["after"]):
         quota = "" if pd.isna(row["quota"]) else f" of {money(row['quota'])}"
         said.append(f"Place in the quota{quota}: {row['before']:.2%} before, {row['after']:.2%} after.")
-    said += [f"{label}: {row[name]}." for label, name in (("Tiers", "tiers"), ("Gate", "gate")) if row[name] not in said[0]]
+    said += [f"{label}: {row[name]}." for label, name in (("Tiers", "tiers"), ("Gate", "gate")) if row[name] not in rule]
     if pd.notna(row["withheld"]) and row["withheld"]:
         said.append(f"Withheld by a cap or budget: {money(row['withheld'])}.")
     if pd.isna(row["pay"]):
         said.append(f"What it pays is not known: {NO_QUOTA if pd.isna(row['quota']) else NO_TARGET}.")
     refers = f" It refers to line {row['link']}." if row["link"] else ""
-    deal = f"Deal {row['deal']}, plan" if row["name"] else "Plan"
-    return [*said, f"{deal} {row['plan']}, version {row['version']}. Line {row['line_id']}.{refers}"]
+    return [*said, f"Plan {row['plan']}, version {row['version']}. Line {row['line_id']}.{refers}"]
 
 
 def _held(told: Statement) -> Section:
     if told.held.empty:
         return Section("What is held", ["Nothing is held."])
-    columns = [("Day", False), ("What", False), ("Held", True), ("Paid or cancelled since", True), ("Still to come", True)]
-    rows = [
-        [_day(row["event_date"]), _what(row), *(money(row[name]) for name in ("held", "gone", "left"))]
-        for row in told.held.to_dict("records")
-    ]
-    why = [[f"{row['comes']}.", f"Line {row['line_id']}."] for row in told.held.to_dict("records")]
-    return Section("What is held", ["Earned, and paid later."], Table(f"Held, {told.currency}", columns, rows, why))
+    amounts = ["held", "gone", "left"]
+    columns = [("Day", False), ("What", False), ("When it comes, in shares of the pay", False), ("Held", True),
+               ("Paid or cancelled since", True), ("Still to come", True)]  # fmt: skip
+    held = told.held.to_dict("records")
+    rows = [[_day(row["event_date"]), _what(row), row["comes"], *(money(row[name]) for name in amounts)] for row in held]
+    rows.append(["", "Total", "", *(money(sum(told.held[name], start=Decimal(0))) for name in amounts)])
+    why = [[*_deal(row), f"Line {row['line_id']}."] for row in held]
+    table = Table(f"Held, {told.currency}", columns, rows, [*why, []], frozenset({len(rows) - 1}))
+    return Section("What is held", ["Earned, and paid later."], table)
 
 
 def _owed(told: Statement) -> Section:
@@ -195,6 +164,7 @@ def _next(told: Statement) -> Section:
         one = f"{row['amount']:,.0f} {told.currency}"
         if pd.notna(row["pays"]):
             sentences.append(f"The next {one} would pay {money(row['pays'], told.currency)} ({row['plan']}){draw}.")
+            sentences.append(row["condition"])
         else:
             why = "there is no quota, or it is 0" if row["is_on_deals"] else "the plan does not pay on every deal won"
             sentences.append(f"What the next {one} would pay is not known ({row['plan']}): {why}.")
@@ -211,14 +181,17 @@ def _disputes(told: Statement) -> Section:
     return Section("Disputes", [], Table(f"Disputes, {told.currency}", columns, rows))
 
 
-def _how_to_dispute(told: Statement) -> Section:
+def _how_to_dispute() -> Section:
     return Section(
         "Something is wrong?",
         [
-            "Every line has a number of sixteen letters and digits. Write to whoever runs compensation: the number of the "
-            "line, what you expected, and why.",
-            "It is entered as a dispute. When it is accepted, a line of adjustment settles it in the quarter that is open "
-            "then; a closed statement does not change.",
+            "What to send: the number of the line, the sixteen letters and digits after “Line”; what you expected; and what "
+            "says so, like the rule of the plan, the contract or the agreed split.",
+            "To whom: Revenue Operations, who enter it as a dispute.",
+            "By when: as your company's rules on pay say. The plans state no day: tell Revenue Operations as soon as you "
+            "see it.",
+            "What happens: the decision and its reason stand in your statement. When it is accepted, a line of adjustment "
+            "settles it in the quarter that is open then; a closed statement does not change.",
         ],
     )
 
