@@ -117,6 +117,7 @@ BOMB = "a: &a [x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a
         ("a: [1\n", "line"),
         ("? [a, b]\n: 1\n", "plain value"),
         ("[" * 1000, "nested"),
+        ("- " * 200_000, "nested"),
         ("a: \x07\n", "not valid YAML"),
     ],
 )  # fmt: skip

@@ -13,6 +13,8 @@ from ..errors import UsageError, nearest
 # A file may expand through aliases to ten times what is written; what stays below this many values is never a danger.
 _SMALL = 10_000
 _GROWTH = 10
+_DEEPEST = 100  # levels; the loader in C would crash on many more
+_LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -30,14 +32,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as failure:
         raise UsageError("the file is not UTF-8 text", str(path), "save it as UTF-8") from failure
     try:
-        loader = yaml.SafeLoader(text)
+        _refuse_depth(text)
+        loader = _LOADER(text)
         node = loader.get_single_node()
         _inspect(node)
         content = loader.construct_document(node) if node else None
     except yaml.MarkedYAMLError as failure:
         raise UsageError(_problem(failure), _where(path, failure.problem_mark), "correct the file") from failure
-    except RecursionError as failure:
-        raise UsageError("nested too deeply", str(path), "correct the file") from failure
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError) as failure:
         raise UsageError(f"not valid YAML: {failure}", str(path), "correct the file") from failure
     if not isinstance(content, dict):
@@ -61,7 +62,7 @@ def yaml_lines(path: Path) -> dict[tuple[str | int, ...], int]:
                 found[(*at, place)] = value.start_mark.line + 1
                 walk(value, (*at, place))
 
-    root = yaml.SafeLoader(Path(path).read_text(encoding="utf-8-sig")).get_single_node()
+    root = _LOADER(Path(path).read_text(encoding="utf-8-sig")).get_single_node()
     if root is not None:
         walk(root, ())
     return found
@@ -76,6 +77,15 @@ def only(entry: Mapping[str, Any], valid: Iterable[str], where: str, required: I
     for key in required:
         if key not in entry:
             raise UsageError(f"{key} is missing", where, f"needed: {', '.join(required)}")
+
+
+def _refuse_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
 
 
 def _inspect(root: yaml.Node | None) -> None:
