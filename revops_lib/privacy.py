@@ -2,7 +2,8 @@
 
 `MATRIX` says who sees which data in which form. `People` gives every person of a dataset a pseudonym: the same key gives the
 same ones, so that histories join; without the key nobody can tell who is meant, not even by trying all ids. `key` reads it
-from the environment or from a file outside the project.
+from the environment or from a file outside the project. `pooled` and `after_people` keep small groups, and teams called after
+somebody, from being told apart.
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import disk
 from .errors import CannotWrite, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROLES = ("rep", "manager", "analyst", "finance", "site")
 # own: about oneself · team: about one's team · crm: there, not here · pseudonym: without knowing who
@@ -35,6 +40,8 @@ ENVIRONMENT, KEY_FILE = "REVOPS_PSEUDONYM_KEY", "REVOPS_KEY_FILE"
 PROJECT = Path(__file__).resolve().parent.parent
 SHORTEST = 16  # characters of a key
 IS_PSEUDONYM = re.compile(r"\bp-?[0-9a-f]{12}\b")
+SMALLEST_GROUP = 5  # people; no number rests on fewer
+_WORD = re.compile(r"[^\W\d_]{4,}")
 DIGITS = 12  # of a pseudonym, hexadecimal: among a million people two share one once in 560 keys, and that is refused
 
 
@@ -131,3 +138,35 @@ def _make(path: Path) -> None:
         disk.sync(path.parent)
     except OSError as failure:
         raise CannotWrite(failure.strerror or "cannot write", str(path), f"set {ENVIRONMENT} or {KEY_FILE}") from failure
+
+
+def pooled(
+    people: pd.Series, others: str, *, apart: Iterable[str] = (), together: Callable[[set[str]], int] | None = None
+) -> dict[str, str]:
+    """Under which name each group is shown, from the number of people by group: its own, or `others`.
+
+    Groups of fewer than five people, and those of `apart`, are counted together as `others`, with the smallest of the rest
+    where they are still too few, so that no hidden group can be had by subtraction. `together`: the number of people in several
+    groups, where one person may be in more than one; their sum without it.
+    """
+    count = together or (lambda names: int(people[people.index.isin(names)].sum()))
+    ordered, hidden = people.sort_values(kind="stable"), {others, *apart}
+    pool = {name for name, n in ordered.items() if n < SMALLEST_GROUP or name in hidden}
+    for name in ordered.index:
+        if not pool or count(pool) >= SMALLEST_GROUP:
+            break
+        pool.add(name)
+    return {name: others if name in pool else name for name in people.index}
+
+
+def after_people(labels: Iterable[str], persons: Iterable[str]) -> set[str]:
+    """The labels called after one of these persons, by the whole name or a longer word of it, or after a pseudonym.
+
+    >>> sorted(after_people(["Alder", "Team Moreau", "p-0123456789ab", "Ann"], ["R1", "Ann", "Jeanne Moreau"]))
+    ['Ann', 'Team Moreau', 'p-0123456789ab']
+    """
+    known = {person.strip().casefold() for person in persons}
+    words = {word for person in known for word in _WORD.findall(person)}
+    texts = {label: label.strip().casefold() for label in labels}
+    return {label for label, text in texts.items()
+            if text in known or words & {*_WORD.findall(text)} or IS_PSEUDONYM.search(text)}  # fmt: skip

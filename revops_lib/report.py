@@ -20,14 +20,15 @@ import pandas as pd
 from .errors import RevopsError
 
 RESULT_COLUMNS = ["quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level"]
-ADVICE_COLUMNS = ["topic", "finding", "action", "expected_amount", "low", "high", "owner"]
+ADVICE_COLUMNS = ["topic", "finding", "action", "expected_amount", "low", "high", "owner", "effort"]
+EFFORTS = {"S": "days", "M": "weeks", "L": "a quarter or more"}  # what following an advice takes
 UNKNOWN = "not known"
 SHARES = {
     "share", "coverage", "wape", "bias", "attainment", "before", "after", "ratio", "marginal", "won_low", "won_high",
     "coverage_low", "coverage_high", "threshold", "care", "stop", "chance", "next_chance", "predicted", "observed",
     "weight", "skill", "pinball", "added", "against_best", "detectable", "straight_low", "straight_high", "week 1",
     "week 4", "week 8", "week 12", "all weeks", "win_rate",
-    "win_rate_low", "win_rate_high", "quota_attainment", "share_of_change",
+    "win_rate_low", "win_rate_high", "quota_attainment", "attainment_now", "share_of_change",
 }  # fmt: skip
 PERCENT = ("share", "ratio")  # units shown in percent
 # Columns that have the row's unit.
@@ -37,6 +38,8 @@ BLANK = {"status": "no verdict", "behind": "–"}  # what an empty text reads
 LABELS = {
     "n": "n",
     "wape": "WAPE",
+    "p10": "P10",
+    "p50": "P50",
     "p90": "P90",
     "z": "z",
     "n_reps": "reps",
@@ -90,12 +93,12 @@ def ask(question: Callable[..., Any], *values: Any, **options: Any) -> Any:
         return Reason(f"Not available: {failure.what}. To have it: {failure.do}.")
 
 
-def table(frame: pd.DataFrame | Reason, *, rows: int = 20) -> pd.DataFrame | Reason:
-    """The frame as people read it, at most `rows` rows; an empty one says so, a missing value reads "not known"."""
+def table(frame: pd.DataFrame | Reason, *, rows: int = 20, empty: str = "None.") -> pd.DataFrame | Reason:
+    """The frame as people read it, at most `rows` rows; an empty one says `empty`, a missing value reads "not known"."""
     if isinstance(frame, Reason):
         return frame
     if frame.empty:
-        return Reason("None.")
+        return Reason(empty)
     shown = frame.head(rows)
     units = shown["unit"] if "unit" in shown else pd.Series("", index=shown.index)
     if "kpi" in shown:  # where a ratio is a number of times, like coverage
@@ -141,8 +144,9 @@ def finish(
     `tables`: name -> (frame, caption). A `Reason` in place of a frame is told as such. `people`: how many persons stand behind
     the headline where it is about persons; a publication needs at least five. `private`: name -> (frame, column that names the
     person); they are no results: each person's rows go into a file of their own below the folder named by REVOPS_PRIVATE.
-    Files: `<stem>.parquet` (one row per metric, group and member), `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`,
-    `<stem>.<figure>.png` or `.svg` and `<stem>.json` with everything as display text.
+    Files: `<stem>.parquet` (one row per metric, group and member), `<stem>.<table>.parquet`, `<stem>.recommendations.parquet`
+    (with what is expected of each and its effort: `EFFORTS`), `<stem>.<figure>.png` or `.svg` and `<stem>.json` with everything
+    as display text.
     """
     folder = os.environ.get("REVOPS_RESULTS")
     if not folder:
@@ -162,10 +166,8 @@ def finish(
         if not isinstance(frame, Reason):
             _store_apart(frame, person, Path(os.environ["REVOPS_PRIVATE"]) / stem / name)
     advice = recommendations.assign(topic=stem).reindex(columns=ADVICE_COLUMNS)
-    _store(
-        advice.astype({"expected_amount": "float64", "low": "float64", "high": "float64"}),
-        to / f"{stem}.recommendations.parquet",
-    )
+    advice = advice.astype({"expected_amount": "float64", "low": "float64", "high": "float64"})
+    _store(advice, to / f"{stem}.recommendations.parquet")
     for name, picture in figures.items():
         picture.save(to / f"{stem}.{name}{picture.suffix}")
     told = {
@@ -180,10 +182,20 @@ def finish(
             name: {"file": f"{stem}.{name}{picture.suffix}", "alt": picture.alt, "caption": picture.alt}
             for name, picture in figures.items()
         },
-        "recommendations": recommendations.reindex(columns=["finding", "action", "owner"]).to_dict("records"),
+        "recommendations": [_advised(row, stamp.get("currency", "")) for row in advice.to_dict("records")],
     }
     (to / f"{stem}.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return Sentence(f"Results stored: {len(result)} metrics, {len(tables)} tables, {len(advice)} recommendations.")
+
+
+def _advised(row: Mapping[Any, Any], currency: str) -> dict[str, Any]:
+    """An advice for the pages: amounts as numbers, by which it is ranked, and `expected` as it reads; what is not known is not
+    there."""
+    known = {name: row[name] for name in ADVICE_COLUMNS[1:] if not pd.isna(row[name])}
+    if "expected_amount" in known:
+        between = f" ({known['low']:,.0f} to {known['high']:,.0f})" if {"low", "high"} <= known.keys() else ""
+        known["expected"] = f"{known['expected_amount']:,.0f} {currency}{between}".replace("-", "−")
+    return known
 
 
 def _told(frame: pd.DataFrame | Reason, caption: str) -> dict[str, Any]:

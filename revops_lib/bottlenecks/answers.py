@@ -225,7 +225,7 @@ def metrics(
 def recommendations(late: pd.DataFrame | str, worst: pd.DataFrame | str) -> pd.DataFrame:
     """What to do about it, one row per advice; `worst` is what `priced` or `ranking` returns.
 
-    Columns: finding, action, owner, expected_amount, low, high (a quarter; missing where nothing was valued).
+    Columns: finding, action, owner, effort (S, M, L), expected_amount, low, high (a quarter; missing where nothing was valued).
     """
     rows = []
     if isinstance(worst, pd.DataFrame):
@@ -236,6 +236,7 @@ def recommendations(late: pd.DataFrame | str, worst: pd.DataFrame | str) -> pd.D
                     f"{_named(cell)} moves at {cell['ratio']:.0%} of its past pace",
                     "Sit in on deals of this stage and find what changed since",
                     "sales manager of the segment",
+                    "M",
                     *prices.loc[number],
                 )
             )
@@ -245,7 +246,8 @@ def recommendations(late: pd.DataFrame | str, worst: pd.DataFrame | str) -> pd.D
                 _waited(late),
                 "Review each with its owner: next step with a date, or close it",
                 "sales managers",
+                "S",
                 *[float("nan")] * 3,
             )
         )
-    return pd.DataFrame(rows, columns=["finding", "action", "owner", "expected_amount", "low", "high"])
+    return pd.DataFrame(rows, columns=["finding", "action", "owner", "effort", "expected_amount", "low", "high"])

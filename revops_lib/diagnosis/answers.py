@@ -218,11 +218,16 @@ def metrics(drivers: pd.DataFrame | str, cells: pd.DataFrame | str, *, level: fl
 
 
 def recommendations(drivers: pd.DataFrame | str, data: pd.DataFrame | str, cells: pd.DataFrame | str) -> pd.DataFrame:
-    """What to do about it, one row per advice: finding, action, owner. Groups of people are not named."""
+    """What to do about it, one row per advice: finding, action, owner, effort (S, M, L). Groups of people are not named."""
     if isinstance(drivers, str) or isinstance(data, str):
-        return pd.DataFrame(columns=["finding", "action", "owner"])
+        return pd.DataFrame(columns=["finding", "action", "owner", "effort"])
     rows = [
-        (row.finding[0].upper() + row.finding[1:], "Mend it, or make the earlier data alike, before a cause is named", "RevOps")
+        (
+            row.finding[0].upper() + row.finding[1:],
+            "Mend it, or make the earlier data alike, before a cause is named",
+            "RevOps",
+            "M",
+        )
         for row in data[data["is_cause"]].itertuples()
     ]
     if not rows and isinstance(cells, pd.DataFrame):
@@ -230,7 +235,9 @@ def recommendations(drivers: pd.DataFrame | str, data: pd.DataFrame | str, cells
         for _, cell in named[named["is_beyond"]].head(3).iterrows():
             action, owner = (ACTIONS if cell["z"] < 0 else GROWTH)[cell["driver"]]
             text = f"{cell['driver'].capitalize()} of {cell['member']} ({cell['by']}) {_course(cell)} beyond noise"
-            rows.append((text, action, owner))
+            rows.append((text, action, owner, "M"))
     if not rows and drivers["n_past"].max() >= ENOUGH and not drivers["is_beyond"].any():
-        rows.append(("No driver left its usual spread", "Change nothing on the strength of this quarter alone", "sales leader"))
-    return pd.DataFrame(rows, columns=["finding", "action", "owner"])
+        rows.append(
+            ("No driver left its usual spread", "Change nothing on the strength of this quarter alone", "sales leader", "S")
+        )
+    return pd.DataFrame(rows, columns=["finding", "action", "owner", "effort"])

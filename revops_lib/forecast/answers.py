@@ -154,7 +154,7 @@ def metrics(outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def recommendations(snapshot: Snapshot, outlook: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    """What to do about the forecast, one row per advice: finding, action, owner."""
+    """What to do about the forecast, one row per advice: finding, action, owner, effort (S, M, L)."""
     rows = []
     open_deals = snapshot.opportunities[snapshot.opportunities["status"] == "open"]
     overdue = int((open_deals["close_date"] <= pd.Timestamp(snapshot.as_of)).sum())
@@ -164,13 +164,14 @@ def recommendations(snapshot: Snapshot, outlook: pd.DataFrame, accuracy: pd.Data
                 f"{overdue:,} open deals carry a close date that has passed",
                 "Date them again before the next call",
                 "sales managers",
+                "S",
             )
         )
     values = outlook.set_index("part")["value"]
     pipeline = values[[part for part in values.index if part.startswith(("open", "pulled"))]].sum()
     if values["yet to be created"] > pipeline:
         finding = "More than half of what is still to come must come from deals that do not exist yet"
-        rows.append((finding, "Plan pipeline generation now, not at the end of the quarter", "head of sales"))
+        rows.append((finding, "Plan pipeline generation now, not at the end of the quarter", "head of sales", "L"))
     short = _shortfall(snapshot)
     if short:
         rows.append(short)
@@ -181,14 +182,15 @@ def recommendations(snapshot: Snapshot, outlook: pd.DataFrame, accuracy: pd.Data
                 f"The model lost to “{chosen['part']}” on past quarters",
                 "Use that number until the data allow a better model",
                 "RevOps",
+                "S",
             )
         )
     if _same(accuracy)["n"].max() < ENOUGH:
-        rows.append(("The interval rests on few past quarters", "Keep every export so that the history grows", "RevOps"))
-    return pd.DataFrame(rows, columns=["finding", "action", "owner"])
+        rows.append(("The interval rests on few past quarters", "Keep every export so that the history grows", "RevOps", "S"))
+    return pd.DataFrame(rows, columns=["finding", "action", "owner", "effort"])
 
 
-def _shortfall(snapshot: Snapshot) -> tuple[str, str, str] | None:
+def _shortfall(snapshot: Snapshot) -> tuple[str, str, str, str] | None:
     """Advice when the pipeline due is less than even strong quarters needed for what is left of the target."""
     if not {"amount", "close_date"} <= set(snapshot.tracked):
         return None
@@ -202,7 +204,7 @@ def _shortfall(snapshot: Snapshot) -> tuple[str, str, str] | None:
         return None
     finding = f"Pipeline due covers {row['pipeline_coverage']:.1f} times what the target still needs"
     finding += f", past quarters needed {row['needed_coverage']:.1f}"
-    return finding, "Decide this week: more pipeline, deals pulled in, or another target", "head of sales"
+    return finding, "Decide this week: more pipeline, deals pulled in, or another target", "head of sales", "M"
 
 
 def _same(accuracy: pd.DataFrame) -> pd.DataFrame:

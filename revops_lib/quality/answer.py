@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from .. import money, statistics
+from ..privacy import SMALLEST_GROUP
 from ..snapshot import Snapshot
-from .counts import SMALLEST_GROUP
 from .duplicates import not_compared
 from .imported import reconciliation
 from .rules import RULES
@@ -108,14 +108,14 @@ def metrics(
 
 
 def recommendations(snapshot: Snapshot, found: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
-    """What to correct first, one row per advice: inputs that make an analysis unusable, then rules by
-    open money and number.
+    """What to correct first, one row per advice (finding, action, owner, effort): inputs that make an analysis unusable, then
+    rules by open money and number.
 
     `measured` is what `inputs` returns. What the source does not have at all is told in the notes, not advised.
     """
     unfit = measured[(measured["verdict"] == STOP) & (measured["input"] != LACKING)].drop_duplicates("input")
     rows = [
-        (f"{row.analysis} not usable: {row.told}", _action(row.input), "data owner of the CRM")
+        (f"{row.analysis} not usable: {row.told}", _action(row.input), "data owner of the CRM", "M")
         for row in unfit.head(FIRST).itertuples()
     ]
     broken = found[(found["n"] > 0) & ~found["rule"].isin(unfit["input"].head(FIRST))]
@@ -124,8 +124,8 @@ def recommendations(snapshot: Snapshot, found: pd.DataFrame, measured: pd.DataFr
     for row in broken.head(FIRST).itertuples():
         table = row.table.replace("_", " ")
         held = f", {row.worth:,.0f} {snapshot.currency} of open deals at stake" if row.worth else ""
-        rows.append((f"{row.rule}: {row.n:,} of {row.n_checked:,} {table}{held}", row.action, "data owner of the CRM"))
-    return pd.DataFrame(rows, columns=["finding", "action", "owner"], dtype="str")
+        rows.append((f"{row.rule}: {row.n:,} of {row.n_checked:,} {table}{held}", row.action, "data owner of the CRM", "S"))
+    return pd.DataFrame(rows, columns=["finding", "action", "owner", "effort"], dtype="str")
 
 
 OTHER_ACTIONS: Mapping[str, str] = {

@@ -7,7 +7,6 @@ stands in for an amount that is missing or not believable, so it is an estimate.
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,15 +16,14 @@ import pandas as pd
 
 from .. import money, privacy
 from ..errors import UsageError, nearest
+from ..privacy import SMALLEST_GROUP
 from ..snapshot import Snapshot
 from . import changes, deals, others
 from .deals import usual_deal
 from .rows import is_in, read
 from .rules import DIMENSIONS, RULES
 
-SMALLEST_GROUP = 5  # people; numbers of fewer are pooled with another team's
 OTHERS = "other teams"
-_WORD = re.compile(r"[^\W\d_]{4,}")
 MONEY = ["amount", "at_stake", "open_at_stake"]
 
 
@@ -97,7 +95,8 @@ def by_team(snapshot: Snapshot, *, public: bool = False) -> pd.DataFrame:
     for rule, found in looked(snapshot).items():
         if RULES[rule].table != "opportunities" or not found.checked.any():
             continue
-        pooled = _pooled(team[found.checked], held.loc[found.checked, "owner_id"])
+        people = held.loc[found.checked, "owner_id"].groupby(team[found.checked]).nunique()
+        pooled = privacy.pooled(people, OTHERS)
         table = pd.DataFrame({"team": team.map(pooled), "owner": held["owner_id"], "broken": found.broken})[found.checked]
         grouped = table.groupby("team").agg(n_people=("owner", "nunique"), n=("broken", "sum"), n_checked=("broken", "size"))
         grouped["at_stake"] = _sum_by(stake[found.broken & is_due], table["team"])
@@ -229,29 +228,11 @@ def _listed(snapshot: Snapshot) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _pooled(team: pd.Series, owner: pd.Series) -> dict[str, str]:
-    """Under which name each team is shown."""
-    people = owner.groupby(team).nunique().sort_values(kind="stable")
-    small = people[(people < SMALLEST_GROUP) | (people.index == OTHERS)]
-    count, pool = int(small.sum()), set(small.index)
-    for name, n in people.drop(small.index).items():
-        if not pool or count >= SMALLEST_GROUP:
-            break
-        pool.add(name)
-        count += int(n)
-    return {name: OTHERS if name in pool else name for name in people.index}
-
-
 def _is_person(snapshot: Snapshot, team: pd.Series) -> pd.Series:
-    """Whether a team is called after somebody among the reps or their managers: by the whole name, or a longer word of it."""
+    """Whether a team is called after somebody among the reps or their managers."""
     reps = read(snapshot, "reps")
-    persons = pd.concat([reps["rep_id"], reps["name"], reps["manager_id"]]).dropna().str.strip().str.casefold()
-    words = {word for name in persons.unique() for word in _WORD.findall(name)}
-    labels = {label: label.strip().casefold() for label in team.unique()}
-    known = set(persons)
-    named = {label for label, text in labels.items() if text in known or words & set(_WORD.findall(text))}
-    named |= {label for label, text in labels.items() if privacy.IS_PSEUDONYM.search(text)}
-    return team.isin(named)
+    persons = pd.concat([reps["rep_id"], reps["name"], reps["manager_id"]]).dropna().unique()
+    return team.isin(privacy.after_people(team.unique(), persons))
 
 
 def _known(what: str, asked: str, names: pd.Series) -> str:
