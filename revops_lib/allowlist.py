@@ -1,4 +1,4 @@
-"""The list of what a run may publish, `playbook/reports.yml`: read here for the run that publishes and for the site."""
+"""The list of what a run may publish, `playbook/reports.yml`, and what stands where it may not: for runs and for the site."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from typing import Any
 from .errors import UsageError, nearest
 
 AUDIENCES = ("everyone", "internal")
+# What a run publishes in the place of a headline, of a cell, and as the columns of a table that the source cannot support.
+TOO_FEW = "Not published: fewer than five people stand behind this number."
+NOT_TOLD = "Not published: it is about a group that is hidden below."
+FEW, BESIDE = "fewer than five", "not shown"
+NOT_AVAILABLE = ["Not available"]
 # Every key of an entry, with what it is when it is left out.
 _EMPTY: dict[str, Any] = {
     "title": "",
