@@ -439,3 +439,12 @@ def test_public_export_at_a_past_day(crm, tmp_path):
     deals.loc[late, "status"] = "lost"
     deals.to_parquet(tmp_path / "copy" / "opportunities.parquet", index=False)
     assert Snapshot(tmp_path / "copy", quarter="2017Q3").fingerprint == past.fingerprint
+
+
+def test_the_same_day_is_looked_at_in_several_quarters():
+    snapshot = Snapshot("data/sample", quarter="2026Q3")
+    looks = [snapshot.looking_at(snapshot.quarter - back) for back in (1, 2)]
+    for one in looks:
+        fresh = Snapshot("data/sample", quarter=str(one.quarter), as_of=snapshot.as_of)
+        assert one.stamp == fresh.stamp and one.table("reps").equals(fresh.table("reps"))
+        assert one.opportunities.equals(fresh.opportunities)

@@ -64,6 +64,7 @@ class Snapshot:
 
     def looking_at(self, quarter: pd.Period) -> Snapshot:
         """The same knowledge on the same day, about another quarter; what is read already is not read again."""
+        self._connection  # noqa: B018 — opened here, it is the same for both, as are the tables shown to it
         other = copy.copy(self)
         other.quarter, other.kept = quarter, {}
         return other
@@ -235,6 +236,16 @@ class Snapshot:
         """Opportunities without a creation date: known only on the last day the data cover, absent from earlier days."""
         count = self._ask("SELECT count(*) AS n FROM opportunities WHERE created_at IS NULL").to_pandas()["n"].iloc[0]
         return 0 if self.as_of >= self.known_until else int(count)
+
+    @cached_property
+    def undated_closings(self) -> tuple[int, int]:
+        """Opportunities exported as closed but without a close date, which stand as open on earlier days; and all closed ones;
+        of those created by then."""
+        counts = self._ask(
+            "SELECT count(*) - count(close_date) AS undated, count(*) AS closed FROM opportunities "
+            "WHERE status <> 'open' AND (created_at IS NULL OR created_at < $cutoff)"
+        ).to_pandas()
+        return int(counts["undated"].iloc[0]), int(counts["closed"].iloc[0])
 
     @cached_property
     def unlogged(self) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OTHERS = ("alerts", "product_objectives", "targets")  # what else may lie beside plans
+SAMPLE = "sample"  # the company whose decisions the shipped files are
 
 
 def plan_file(snapshot: Snapshot, name: str) -> Path:
@@ -25,8 +26,10 @@ def plan_file(snapshot: Snapshot, name: str) -> Path:
 
 
 def found_file(snapshot: Snapshot, name: str) -> Path | None:
-    """The same; None where there is none."""
-    return next((path for folder in _folders(snapshot) if (path := folder / f"{name}.yml").exists()), None)
+    """The same; None where there is none. What a company holds its figures against is its own: the shipped targets, objectives
+    and alerts are those of the sample."""
+    folders = _folders(snapshot) if name not in OTHERS or snapshot.dataset["name"] == SAMPLE else _folders(snapshot)[:1]
+    return next((path for folder in folders if (path := folder / f"{name}.yml").exists()), None)
 
 
 def plan_names(snapshot: Snapshot) -> list[str]:
