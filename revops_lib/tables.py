@@ -190,7 +190,7 @@ _ALL = (
         Column("sql_at", "instant", "accepted by sales"),
         Column("disqualified_at", "instant", "dropped"),
         Column("account_id", "id", "account it became", references="accounts"),
-        Column("opportunity_id", "id", "opportunity it became", references="opportunities"),
+        Column("opportunity_id", "id", "opportunity it became; known only with `sql_at`", references="opportunities"),
         Column("owner_id", "id", "rep", references="reps", personal="id"),
         known_at="created_at",
         dated={"mql_at": (), "sql_at": ("account_id", "opportunity_id"), "disqualified_at": ()},

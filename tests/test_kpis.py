@@ -17,6 +17,7 @@ from revops_lib.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST, LAST = pd.Timestamp("2026-04-01"), pd.Timestamp("2026-06-30")
+DAY = pd.Timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -177,11 +178,44 @@ def test_the_bootstrap_of_many_equals_the_draws_one_by_one():
 
     rng = np.random.default_rng(1)
     cells = np.column_stack([rng.lognormal(0, 1, 90), np.ones(90)])
-    few = intervals._resampled(cells)
-    many = intervals._resampled(np.repeat(cells, 4, axis=0))
+    few = intervals._drawn(cells)
+    more = np.repeat(cells, 4, axis=0)
+    both, group = np.concatenate([more, 2 * more]), np.repeat([0, 1], len(more))
+    many, doubled = intervals._normal(both, group, np.bincount(group), np.arange(2))
+    np.testing.assert_allclose(doubled, 2 * many)
     spread = cells[:, 0].std() / np.sqrt(90)
     assert (few[:, 0] / few[:, 1]).std() == pytest.approx(spread, rel=0.12)
     assert (many[:, 0] / many[:, 1]).std() == pytest.approx(spread / 2, rel=0.12)
+
+
+def test_an_interval_of_few_wins_among_many_deals_is_possible_and_of_fewer_than_five_is_not_known(company):
+    """203 deals closed, six of them won, then four: as sums of all deals together the draws would go below 0."""
+    worth = ["1000.00", "5000.00", "40000.00", "1000.00", "2000.00", "3000.00"]
+    for n_won, is_known in ((6, True), (4, False)):
+        rows = [{"opportunity_id": f"o{i}", "status": "won" if i < n_won else "lost", "stage": "Won" if i < n_won else "Lost",
+                 "close_date": pd.Timestamp("2026-05-01"), "created_at": pd.Timestamp("2026-04-01") + i % 7 * DAY,
+                 "currency": "EUR", "amount": worth[i] if i < n_won else "1000.00"} for i in range(203)]  # fmt: skip
+        small = Snapshot(company(opportunities=rows), quarter="2026Q2")
+        average, velocity = (kpis.kpi(small, id).iloc[0] for id in ("average_deal", "sales_velocity"))
+        assert average["n"] == velocity["n"] == n_won
+        for found in (average, velocity):
+            assert (
+                (0 < found["low"] < found["value"] < found["high"])
+                if is_known
+                else np.isnan([found["low"], found["high"]]).all()
+            )
+        share = kpis.kpi(small, "win_rate_value").iloc[0]
+        assert 0 <= share["low"] < share["value"] < share["high"] <= 1
+
+
+def test_an_interval_of_no_width_is_not_known(company):
+    """Ten customers, none of whom moved: retention is 100 %, and nothing says how sure that is."""
+    rows = [{"opportunity_id": "o", "status": "open", "stage": "Talk", "currency": "EUR",
+             "created_at": pd.Timestamp("2024-01-01")}]  # fmt: skip
+    paid = [{"subscription_id": f"s{i}", "account_id": f"a{i}", "mrr": "10.00", "currency": "EUR",
+             "start_date": pd.Timestamp("2025-01-01")} for i in range(10)]  # fmt: skip
+    found = kpis.kpi(Snapshot(company(opportunities=rows, subscriptions=paid), quarter="2026Q2"), "grr").iloc[0]
+    assert found["value"] == 1.0 and np.isnan([found["low"], found["high"]]).all()
 
 
 def test_same_numbers_however_many_quarters_are_asked_and_whatever_comes_after(snapshot):
@@ -227,11 +261,18 @@ def test_the_dictionary_tells_all_of_every_kpi(snapshot):
         (lambda one: one.update(colour="red"), "unknown key 'colour'"),
         (lambda one: one.pop("owner"), "key 'owner' is missing"),
         (lambda one: one.update(code="rtio"), "unknown formula 'rtio'"),
+        (lambda one: one.update(inputs=["closed.won"]), "inputs of ratio"),
+        (lambda one: one.update(inputs={"part": "closed.won", "hole": "closed.all"}), "inputs of ratio: missing a required"),
+        (lambda one: one.update(name="Win rate"), "'Win rate' stands where en, fr should"),
         (lambda one: one.update(anchor="creation date"), "dated by the close date"),
         (lambda one: one.update(zero="0"), "zero '0' is not known"),
         (lambda one: one.update(not_to_be_confused_with=["win_rte"]), "unknown KPI 'win_rte'"),
         (lambda one: one.update(id="bookings"), "two KPIs are called 'bookings'"),
-        (lambda one: one.update(inputs={"part": "closed.won_amount", "whole": "closed.amount"}), "is what win_rate"),
+        (lambda one: one.update(code="won_of_closed", inputs={"won": "closed.won_amount", "lost": "closed.lost_amount"}),
+         "is what win_rate"),
+        (lambda one: one.update(ripe_after="banana"), "'banana' is no number of days"),
+        (lambda one: one.update(period="month"), "period 'month' is not known"),
+        (lambda one: one.update(cases="leads.all"), "leads are not counted in it"),
     ],
 )  # fmt: skip
 def test_a_faulty_dictionary_is_refused_with_its_line(change, said, tmp_path):

@@ -19,7 +19,8 @@ from conftest import ROOT, SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revops_lib import kpis, periods, quality, queues, sources, statistics, tables
+from revops_lib import kpis, periods, quality, queues, report, sources, statistics, tables
+from revops_lib.errors import DataRefused
 from revops_lib.kpis import arithmetic
 from revops_lib.shapley import shapley
 from revops_lib.snapshot import Snapshot
@@ -140,7 +141,7 @@ def test_the_public_export_by_quarter_and_group(crm, crm_export, by):
             "deals_won": cell["won"], "sales_velocity": cell["value"] / cycle,
         }[row.kpi]  # fmt: skip
         assert row.value == pytest.approx(expected, rel=1e-12), row
-        assert row.n == cell["closed"]
+        assert row.n == (cell["closed"] if row.kpi == "win_rate" else cell["won"])  # what the value rests on
         assert row.is_complete == (str(row.quarter) != "2017Q1")
     rates = found[found["kpi"] == "win_rate"]
     low, high = statistics.wilson(rates["value"] * rates["n"], rates["n"])
@@ -296,8 +297,8 @@ def test_the_bridge_of_the_sample_closes_every_month():
 
 
 def without_spend(snapshot: Snapshot) -> list[str]:
-    known = kpis.definitions(snapshot)
-    return [id for id, one in known.items() if not any(ref[0] == "spend" for own in one.inputs.values() for ref in own)]
+    known, others = kpis.definitions(snapshot), {"spend", "findings", "pages"}  # the last two no snapshot holds
+    return [id for id, one in known.items() if not others & {ref[0] for own in one.inputs.values() for ref in own}]
 
 
 def sample_with(folder: Path, change: Callable[[str, pd.DataFrame], pd.DataFrame]) -> Snapshot:
@@ -350,20 +351,23 @@ def test_a_segment_with_one_deal_keeps_its_row_with_wide_bounds(company):
     assert np.isnan(average.loc["small", "value"])  # nothing won: nothing measured
 
 
-def test_a_quarter_without_data_is_no_row_and_no_zero(company):
+def test_a_quarter_in_which_nothing_closed_is_0_won_and_no_rate(company):
     rows = deals(("a", "won", "2026-02-01", "10.00"), ("a", "won", "2026-08-01", "30.00"), ("a", "lost", "2026-08-02", None))
     snapshot = Snapshot(company(opportunities=rows), quarter="2026Q3")
     found = kpis.table(snapshot, ["bookings", "win_rate", "average_deal"], n_quarters=3)
-    assert found["quarter"].astype(str).unique().tolist() == ["2026Q1", "2026Q3"]
-    empty = kpis.kpi(snapshot, "win_rate", quarter="2026Q2")
-    assert empty.empty and list(empty.columns) == list(found.columns)
+    assert found["quarter"].astype(str).unique().tolist() == ["2026Q1", "2026Q2", "2026Q3"]
+    empty = found[found["quarter"].astype(str) == "2026Q2"].set_index("kpi")
+    assert empty["value"].fillna(-1).to_dict() == {"bookings": 0.0, "win_rate": -1, "average_deal": -1}
+    assert (empty["n"] == 0).all() and empty["is_complete"].all()
+    before = kpis.kpi(snapshot, "bookings", quarter="2025Q4")
+    assert before.empty and list(before.columns) == list(found.columns)  # before the data begin nothing is known
 
 
 def test_the_dictionary_has_no_formula_without_its_line():
     """Every entry states its example, and its inputs are those of the formula."""
     entries = yaml.safe_load((ROOT / "data" / "kpis.yml").read_text(encoding="utf-8"))["kpis"]
     for entry in entries:
-        assert set(entry["inputs"]) <= set(entry["example"]["inputs"]), entry["id"]
+        assert set(entry["inputs"]) == set(entry["example"]["inputs"]), entry["id"]
         assert set(entry["name"]) == {"en", "fr"} and entry["example"]["source"], entry["id"]
 
 
@@ -372,3 +376,50 @@ def test_the_day_after_the_quarter_is_not_in_it(company):
     for quarter, value in (("2026Q1", 10.0), ("2026Q2", 30.0)):
         found = kpis.kpi(Snapshot(company(opportunities=rows), quarter=quarter), "bookings")
         assert found["value"].tolist() == [value] and found["quarter"].tolist() == [periods.quarter(quarter)]
+
+
+def test_two_currencies_without_rates_are_refused_and_counts_of_people_and_leads_are_not(company):
+    rows = deals(("a", "won", "2026-05-01", "10.00"), ("a", "lost", "2026-05-02", "20.00"))
+    rows[1]["currency"] = "USD"
+    lead = {"lead_id": "l", "created_at": pd.Timestamp("2026-05-03"), "source": "web"}
+    snapshot = Snapshot(company(opportunities=rows, leads=[lead]), quarter="2026Q2")
+    with pytest.raises(DataRefused, match=r"amounts in EUR and USD cannot be summed — .*declare `fx`"):
+        kpis.kpi(snapshot, "bookings")
+    found = kpis.table(snapshot, n_quarters=1)
+    assert found.set_index("kpi").loc["leads", "value"] == 1.0 and "win_rate" not in set(found["kpi"])
+    assert "cannot be summed" in report.ask(kpis.teams, snapshot)
+
+
+def test_tables_without_a_row_give_no_row_and_no_zero(company):
+    """Everything is mapped, nothing but two deals is in it."""
+    rows = deals(("a", "won", "2026-05-01", "10.00"), ("a", "lost", "2026-05-02", None))
+    empty = {name: [] for name in ("leads", "products", "reps", "quotas", "credits", "subscriptions", "spend", "accounts",
+                                   "forecast_submissions", "account_merges")}  # fmt: skip
+    snapshot = Snapshot(company(opportunities=rows, **empty), quarter="2026Q2")
+    found = kpis.table(snapshot)
+    counted = {"leads", "mqls", "cost_per_lead", "quota_attainment", "mrr", "nrr", "logo_churn", "ramp_time"}
+    assert not counted & set(found["kpi"]) and {"bookings", "deals_lost"} <= set(found["kpi"])
+    told = {name: report.ask(ask, snapshot) for name, ask in {
+        "tiles": kpis.tiles, "trend": kpis.trend, "changes": kpis.changes, "alerts": kpis.checked, "tree": kpis.tree,
+        "funnel": kpis.funnel, "steps": kpis.steps, "bridge": kpis.bridge, "staying": kpis.churn_survival, "teams": kpis.teams,
+        "regions": kpis.regions, "products": kpis.products, "best": kpis.best,
+    }.items()}  # fmt: skip
+    reasons = {name for name, one in told.items() if isinstance(one, report.Reason)}
+    assert reasons == {"funnel", "steps", "staying", "best"}, told
+    assert kpis.headline(snapshot, told["tiles"], kpis.alerts(snapshot)).startswith("2026Q2: 10 EUR booked")
+
+
+def test_who_ends_on_the_last_day_of_a_quarter_is_counted_once(company):
+    """Ten subscriptions and ten sellers, of which five end on the last day of a quarter."""
+    day, last = dt.date(2025, 1, 1), dt.date(2026, 6, 30)
+    paid = [{"subscription_id": f"s{i}", "account_id": f"a{i}", "mrr": "10.00", "currency": "EUR", "start_date": day,
+             "end_date": last if i < 5 else None} for i in range(10)]  # fmt: skip
+    people = [{"rep_id": f"r{i}", "start_date": day, "hire_date": day, "end_date": last if i < 5 else None} for i in range(10)]
+    rows = [{**deals(("a", "won", "2026-05-01", "1.00"))[0], "opportunity_id": f"o{i}", "owner_id": f"r{i}"} for i in range(10)]
+    snapshot = Snapshot(company(opportunities=rows, subscriptions=paid, reps=people), quarter="2026Q3")
+    churn = kpis.kpi(snapshot, "subscription_churn", n_quarters=2)
+    assert churn[["value", "n"]].to_numpy().tolist() == [[0.0, 10.0], [0.5, 10.0]]  # as revenue and customers: in the next one
+    assert kpis.kpi(snapshot, "logo_churn", n_quarters=2)["value"].tolist() == [0.0, 0.5]
+    turnover = kpis.kpi(snapshot, "seller_turnover", n_quarters=2)
+    assert turnover[["value", "n"]].to_numpy().tolist() == [[0.0, 10.0], [0.5, 10.0]]  # the same for people
+    assert kpis.kpi(snapshot, "sellers", n_quarters=2)["value"].tolist() == [10.0, 5.0]

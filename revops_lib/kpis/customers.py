@@ -1,4 +1,7 @@
-"""Customers and contracts as KPIs count them."""
+"""Customers and contracts as KPIs count them.
+
+Who ends on a day was there on it, and is gone on the next: what ends on the last day of a quarter is lost in the next one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,14 @@ import pandas as pd
 from .. import periods
 from ..snapshot import Snapshot
 from . import cases, revenue
+
+DAY = pd.Timedelta(days=1)
+
+
+def since(snapshot: Snapshot) -> pd.Timestamp:
+    """The day from which subscriptions are there."""
+    begun = revenue.subscriptions(snapshot)["first"].min()
+    return cases.NEVER if pd.isna(begun) else begun
 
 
 def customers(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
@@ -21,13 +32,14 @@ def customers(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
 
 
 def contracts(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
-    """Paid subscriptions that ran when a quarter began; lost: ended in it and not continued, however many the customer has."""
+    """Paid subscriptions that ran on the eve of a quarter; lost: gone by its end and not continued, however many the customer
+    has."""
     rows, parts = revenue.subscriptions(snapshot), []
     for quarter in quarters:
         begin, end = pd.Timestamp(periods.first_day(quarter)), pd.Timestamp(min(periods.last_day(quarter), snapshot.as_of))
-        runs = rows[(rows["first"] < begin) & ~(rows["last"] < begin)]
+        runs = rows[(rows["cents"] > 0) & (rows["first"] < begin) & ~(rows["last"] < begin - DAY)]
         continued = rows.loc[rows["first"].between(begin, end), "subscription_id"]
         lost = (runs["last"] < end) & ~runs["subscription_id"].isin(continued)
         parts.append(runs.assign(quarter=quarter, lost=lost))
     found = pd.concat(parts, ignore_index=True)
-    return cases.frame(found, found["quarter"], lost=found["lost"], paid=found["cents"])
+    return cases.frame(found, found["quarter"], lost=found["lost"])

@@ -11,7 +11,7 @@ from .. import periods, statistics
 from ..errors import DataRefused, UsageError, nearest
 from ..snapshot import Snapshot
 from . import cases
-from .demand import DAYS
+from .demand import DAYS, require_dates
 
 GOALS = ("mql", "sql", "opportunity", "won")
 COHORTS = ("all", "quarter")
@@ -34,7 +34,7 @@ def funnel(
     A lead that was dropped and came back counts by what it reached. Columns: cohort, by, member (a missing one reads
     "(unknown)"), goal, days, n (leads), n_known (of which is known where they stood after these days), n_reached (by then),
     value, low, high, level, is_ripe (all are known), unit. The value is missing where no lead was watched that long.
-    DataRefused without leads, or for a group that only those have that got through, such as the account's.
+    DataRefused without leads or dates of the goal, or for a group that only those have that got through, such as the account's.
 
     >>> found = funnel(Snapshot("data/sample", quarter="2026Q3"), days=[90])
     >>> found["member"].tolist(), found["is_ripe"].any().item()
@@ -44,6 +44,8 @@ def funnel(
         if value not in valid:
             raise UsageError(f"unknown {name} {value!r}", name, nearest(value, valid))
     leads = _created(snapshot, snapshot.quarter, n_quarters)
+    if goal in ("mql", "sql"):
+        require_dates(snapshot, f"{goal}_at")
     ends = _ends(snapshot, leads, goal)
     ends["member"] = _members(snapshot, leads, by)
     ends["cohort"] = leads["quarter"].astype("str") if cohort == "quarter" else "all"

@@ -10,6 +10,7 @@ import pandas as pd
 from .. import money, periods
 from ..errors import DataRefused
 from ..snapshot import Snapshot
+from . import cases
 
 MOVEMENTS = ("new", "expansion", "contraction", "churn", "reactivation")
 
@@ -36,10 +37,11 @@ def movements(snapshot: Snapshot, *, every: str = "month", since: dt.date | None
 
 
 def bridge(snapshot: Snapshot, *, every: str = "month", n: int = 12) -> pd.DataFrame:
-    """Recurring revenue from period to period, one row per period, the last `n`: period, opening, the five movements, closing
-    (exact money a month; opening + movements = closing), n_opening and n_closing (accounts that pay)."""
+    """Recurring revenue from period to period, one row per period, the last `n` up to the end of the snapshot's quarter:
+    period, opening, the five movements, closing (exact money a month; opening + movements = closing), n_opening and n_closing
+    (accounts that pay)."""
     moved = movements(snapshot, every=every)
-    last = _period_of(snapshot, every, snapshot.as_of)
+    last = _period_of(snapshot, every, min(snapshot.as_of, periods.last_day(snapshot.quarter)))
     shown = pd.period_range(last - (n - 1), last)
     sums = moved.pivot_table(index="period", columns="movement", values="change", aggfunc="sum", fill_value=0)
     sums = sums.reindex(columns=MOVEMENTS, fill_value=0).reindex(sums.index.union(shown), fill_value=0).astype("int64")
@@ -53,6 +55,12 @@ def bridge(snapshot: Snapshot, *, every: str = "month", n: int = 12) -> pd.DataF
     for column in ("opening", *MOVEMENTS, "closing"):
         table[column] = money.from_cents(table[column].astype("Int64"))
     return table[["period", "opening", *MOVEMENTS, "closing", "n_opening", "n_closing"]]
+
+
+def last_quarter(snapshot: Snapshot) -> pd.Period:
+    """The last quarter that has ended by the snapshot's day."""
+    running = _period_of(snapshot, "quarter", snapshot.as_of)
+    return running if periods.last_day(running) <= snapshot.as_of else running - 1
 
 
 def by_account(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
@@ -77,20 +85,21 @@ def by_account(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
 
 def subscriptions(snapshot: Snapshot) -> pd.DataFrame:
     """Paid subscriptions as known, one row per period: account_id (after merges), product_id, cents a month in the company's
-    currency, first and last day (missing: running)."""
+    currency, first and last day (missing: running). One that ends before it begins never ran."""
     if not snapshot.has("subscriptions"):
         raise DataRefused(
             "this source has no subscriptions: recurring revenue is not known", f"data {snapshot.data}", "map subscriptions"
         )
     rows = snapshot.table("subscriptions")
-    rows = rows[~rows["is_trial"].fillna(False).astype(bool)]
+    rows = rows[~rows["is_trial"].fillna(False).astype(bool) & ~(rows["end_date"] < rows["start_date"])]
     account = rows["account_id"]
     if snapshot.has("account_merges"):
         account = account.replace(_merged(snapshot.table("account_merges")))
+    cents = cases.in_company_currency(snapshot, rows, "subscriptions", "mrr").astype("int64")
     return pd.DataFrame(
         {
             "subscription_id": rows["subscription_id"], "account_id": account, "product_id": rows["product_id"],
-            "cents": _in_company_currency(snapshot, rows), "first": rows["start_date"], "last": rows["end_date"],
+            "cents": cents, "first": rows["start_date"], "last": rows["end_date"],
         }
     ).reset_index(drop=True)  # fmt: skip
 
@@ -108,27 +117,10 @@ def _merged(merges: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _in_company_currency(snapshot: Snapshot, rows: pd.DataFrame) -> pd.Series:
-    cents = money.to_cents(rows["mrr"])
-    foreign = rows["currency"].notna() & (rows["currency"] != snapshot.currency)
-    if not foreign.any():
-        return cents.astype("int64")
-    rates = snapshot.table("fx_rates") if snapshot.has("fx_rates") else pd.DataFrame(columns=["currency", "month", "rate"])
-    latest = rates.sort_values("month").drop_duplicates("currency", keep="last").set_index("currency")["rate"]
-    if missing := sorted({*rows.loc[foreign, "currency"]} - {*latest.index}):
-        raise DataRefused(
-            f"subscriptions are in {missing[0]}, for which no rate is known",
-            "table fx_rates",
-            "add its rate, or map it as dated",
-        )
-    rate = rows["currency"].map(latest).astype("float64").where(foreign, 1.0)
-    return (cents.astype("float64") * rate).round().astype("int64")
-
-
 def _levels(snapshot: Snapshot, every: str) -> pd.DataFrame:
-    """What an account pays at the end of each period in which something began or ended: account_id, period, after."""
-    rows, last = subscriptions(snapshot), _period_of(snapshot, every, snapshot.as_of)
-    freq = last.freqstr
+    """What an account pays at the end of each period in which something began or ended: account_id, period, after. A credit
+    lowers what its account pays, at most to 0."""
+    rows, freq = subscriptions(snapshot), _period_of(snapshot, every, snapshot.as_of).freqstr
     begun = rows["first"].dt.to_period(freq)
     # A last day that is a period's last is still in it: what ends shows at the end of the period of the next day. The running
     # period is seen on the snapshot's day.
@@ -144,7 +136,7 @@ def _levels(snapshot: Snapshot, every: str) -> pd.DataFrame:
     )
     both = both[seen.to_numpy()]
     levels = both.groupby(["account_id", "period"], sort=True)["after"].sum().reset_index()
-    return levels.assign(after=levels.groupby("account_id")["after"].cumsum())
+    return levels.assign(after=levels.groupby("account_id")["after"].cumsum().clip(lower=0))
 
 
 def _named(before: pd.Series, after: pd.Series, ever: pd.Series) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .. import statistics
+from .. import money, statistics
 from ..errors import DataRefused, UsageError
 from ..snapshot import Snapshot
 from . import revenue
@@ -36,6 +36,36 @@ def churn_survival(
     stays["member"] = "company" if by is None else _members(snapshot, stays, by)
     found = survival_by(stays, by="member", duration="months", ended="ended", entry="entry", at=months, level=level)
     return found.assign(by=by or "company")
+
+
+def retention(snapshot: Snapshot, *, at: Sequence[int] = (4, 8), n_quarters: int = 12) -> pd.DataFrame:
+    """Recurring revenue kept by cohort, one row per quarter in which customers began and number of quarters since.
+
+    A cohort is the accounts that paid for the first time in a quarter; what they pay at its end is the start. Columns: cohort,
+    at (quarters later), n (customers), start and now (exact money a month), grr (of each customer what is kept, more than at
+    the start left out, ÷ start), nrr (now ÷ start). Cohorts of the last `n_quarters`; those that are not so old have no row. No
+    interval: that is all there was. DataRefused without subscriptions.
+    """
+    moved = revenue.movements(snapshot, every="quarter")
+    cohort = moved[moved["movement"] == "new"].set_index("account_id")["period"]
+    last = min(snapshot.quarter, revenue.last_quarter(snapshot))
+    rows = []
+    for quarter in sorted({*cohort[cohort > last - n_quarters]}):
+        own = moved[moved["account_id"].isin(cohort.index[cohort == quarter])]
+        start = _paid(own, quarter)
+        for age in at:
+            if quarter + age <= last:
+                now = _paid(own, quarter + age)
+                kept = np.minimum(start, now).sum()
+                rows.append([quarter, age, len(start), start.sum(), now.sum(), kept / start.sum(), now.sum() / start.sum()])
+    found = pd.DataFrame(rows, columns=["cohort", "at", "n", "start", "now", "grr", "nrr"])
+    return found.assign(**{name: money.from_cents(found[name].astype("Int64")) for name in ("start", "now")})
+
+
+def _paid(moved: pd.DataFrame, quarter: pd.Period) -> pd.Series:
+    """What each account paid at the end of a quarter, by its movements."""
+    upto = moved[moved["period"] <= quarter]
+    return upto.drop_duplicates("account_id", keep="last").set_index("account_id")["after"].sort_index()
 
 
 def survival_by(
