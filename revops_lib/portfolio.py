@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from . import kpis, pages
 from .boards import Pack
 from .errors import DataRefused, UsageError
 
@@ -25,7 +27,7 @@ TITLES = {
     "tiles": "The figures", "metrics": "KPIs", "trend": "Eight quarters", "changes": "What changed against last year",
     "alerts": "Alerts", "teams": "Teams", "regions": "Regions", "products": "Products", "bridge": "Recurring revenue",
 }  # fmt: skip
-ADVICE = "What to do"
+ADVICE, ELSEWHERE = "What to do", "Data and playbook"
 # What of a table is read on paper, where that is not all of it.
 PAPER = {
     "tiles": ["name", "value", "unit", "low", "high", "n", "previous", "year_ago", "change_year", "target", "status"],
@@ -38,8 +40,9 @@ def ranked(run: Path) -> pd.DataFrame:
     """The recommendations of all topics of a run in one list, those that are expected to bring most first: the start of the
     initiative portfolio. One row per recommendation.
 
-    Columns: rank, topic, finding, action, expected_amount, low, high (company currency), owner, effort (S, M or L where the
-    topic says it). What nobody has put a number on comes last, in the order of topics; its amount is missing, not 0.
+    Columns: rank, topic, finding, action, expected_amount, low, high (company currency), owner, effort (S days, M weeks, L a
+    quarter or more; empty where the topic does not say it). What nobody has put a number on comes last, in the order of topics;
+    its amount is missing, not 0.
     UsageError when there is no such run, DataRefused for a damaged table.
     """
     parts = [_read(path) for path in sorted(_results(run).glob("*.recommendations.parquet"))]
@@ -48,6 +51,25 @@ def ranked(run: Path) -> pd.DataFrame:
     found = found.assign(effort=found["effort"].astype("object").fillna(""))
     found = found.sort_values("expected_amount", ascending=False, kind="stable", na_position="last", ignore_index=True)
     return found.assign(rank=range(1, len(found) + 1))[RANKED]
+
+
+def elsewhere(run: Path, *, as_of: str, playbook: Path = pages.PLAYBOOK) -> pd.DataFrame:
+    """The KPIs whose cases no snapshot holds, one row each: kpi, name, value, unit, n (cases).
+
+    data_quality_score: from what the run's notebook `quality` counted, absent without it; playbook_freshness: pages
+    verified in time (`pages.state`) on the run's day, or on the day of the newest verification where that is later.
+    """
+    rows = []
+    if (counted := _results(run) / "quality.parquet").exists():
+        found = _read(counted)
+        rules = found[found["metric"] == "rows_breaking_rule"]
+        looked_at = float(rules["n"].sum())
+        rows.append(kpis.counted_elsewhere("data_quality_score", part=looked_at - rules["value"].sum(), whole=looked_at))
+    found, faulty = pages.read_all(playbook)
+    day = max([dt.date.fromisoformat(as_of), *(page.verified for page in found if page.verified)])
+    n_fresh, n = pages.in_time(found, day), len(found) + len(faulty)
+    rows.append(kpis.counted_elsewhere("playbook_freshness", part=n_fresh, whole=n))
+    return pd.DataFrame(rows)
 
 
 def board(run: Path) -> Pack:
@@ -66,7 +88,8 @@ def board(run: Path) -> Pack:
     return Pack(
         str(stamp["quarter"]), str(stamp["as_of"]), str(stamp.get("currency", "")), str(stamp.get("fingerprint", "")),
         str(told["headline"]), tables["tiles"], tables["trend"], tables["changes"], tables["alerts"], advice,
-        {**shown, ADVICE: advice}, [*map(str, told["notes"]), *_absent(told), *_unpriced(advice)],
+        {**shown, ELSEWHERE: elsewhere(run, as_of=str(stamp["as_of"])).drop(columns="kpi"), ADVICE: advice},
+        [*map(str, told["notes"]), *_absent(told), *_unpriced(advice)],
     )  # fmt: skip
 
 
@@ -80,7 +103,7 @@ def sheets(run: Path) -> dict[str, pd.DataFrame]:
     rows = [*about.items(), *(("Note", note) for note in pack.notes)]
     summary = pd.DataFrame(rows, columns=["what", "text"])
     given = {title: tables[name] for name, title in TITLES.items() if len(tables[name].columns)}
-    return {"Summary": summary, **given, ADVICE: pack.advice}
+    return {"Summary": summary, **given, ELSEWHERE: elsewhere(run, as_of=pack.as_of), ADVICE: pack.advice}
 
 
 def _tables(run: Path) -> dict[str, pd.DataFrame]:

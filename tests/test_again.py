@@ -38,6 +38,24 @@ def test_a_run_is_made_again_after_data_and_notebook_have_changed(done, capsys):
     assert runs.rerun(own).differing == []
 
 
+def test_a_companys_own_dictionary_is_kept_as_it_was(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    own = house.data / "kpis.yml"
+    own.write_text("kpis: one\n", encoding="utf-8")
+    house.add("forecast", "n = len(open(f'{data}/kpis.yml').read())")
+    told = json.loads((house.notebooks / "forecast.ipynb").read_text(encoding="utf-8"))
+    told["cells"][-1]["source"] = told["cells"][-1]["source"].replace('"EUR", 7,', '"EUR", n,')
+    (house.notebooks / "forecast.ipynb").write_text(json.dumps(told), encoding="utf-8")
+    house.allow("forecast")
+    assert house.run()["exit_code"] == 0
+    manifest = house.out / "2026Q2" / "manifest.json"
+    assert str(own) in json.loads(manifest.read_text(encoding="utf-8"))["inputs"]
+    own.write_text("kpis: another one\n", encoding="utf-8")
+    assert runs.rerun(manifest).differing == []
+    own.unlink()
+    assert runs.rerun(manifest).differing == []
+
+
 def test_a_result_that_comes_out_differently_is_named(done, capsys):
     _, manifest = done
     told = json.loads(manifest.read_text(encoding="utf-8"))

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from kpi_dictionary import only
 
-from revops_lib import boards, cli, portfolio, report, statistics
+from revops_lib import boards, cli, pages, portfolio, report, statistics
+from revops_lib.errors import DataRefused, UsageError
 from revops_lib.kpis import board, groups, kpi
 from revops_lib.snapshot import Snapshot
 
@@ -78,12 +79,42 @@ def test_a_quarter_that_runs_has_values_and_no_verdict(small):
     assert board.headline(early, shown) == "2026Q3: 40 EUR booked so far."
 
 
+def test_a_quarter_that_is_over_and_partly_known_is_not_still_running(small):
+    late = small(*[(f"d{i}", "won", dt.date(2026, 8, 20 + i), {}) for i in range(5)])
+    assert board.headline(late, board.tiles(late, ids=("bookings",))) == "2026Q3: 50 EUR booked, as far as the data go."
+
+
+def test_no_change_is_no_percentage(snapshot, tiles):
+    same = tiles.head(1).assign(change_year=1.0)
+    assert "as much as a year before" in board.headline(snapshot, same)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("code: ratio", "code: _half", "unknown formula"),
+        ("interval: wilson", "interval: order", "no interval of ratio"),
+        ("inputs: {part: closed.won, whole: closed.all}", "inputs: [closed.won]", "inputs of ratio"),
+        ("whole: closed.all}", "whole: [closed.all, closed.won, closed.lost]}", "3 sums where one or two"),
+        ('gives: "', 'gives: "9', "the example gives"),
+    ],
+)
+def test_a_wrong_definition_is_refused_with_its_line(small, old, new, message):
+    one = small(("d", "won", dt.date(2026, 8, 1), {}))
+    text = only("win_rate")
+    assert old in text, text
+    (one.directory / "kpis.yml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UsageError, match=message) as refused:
+        kpi(one, "win_rate")
+    assert "line" in refused.value.where
+
+
 def test_changes_say_noise_where_the_intervals_overlap(snapshot):
     rows = board.changes(snapshot, ids=("bookings", "win_rate")).set_index("kpi")
     one, other = (kpi(snapshot, "win_rate", n_quarters=5).iloc[at] for at in (0, -1))
     assert rows["is_noise"]["win_rate"] == (one["low"] <= other["high"] and other["low"] <= one["high"])
     assert f"{other['value']:.1%} ({other['low']:.1%} to {other['high']:.1%}) in 2026Q3" in rows["sentence"]["win_rate"]
-    assert "its 8 quarters before let expect" in rows["sentence"]["bookings"]
+    assert "its 11 quarters before let expect" in rows["sentence"]["bookings"]
     then, *_, now = kpi(snapshot, "deals_won", n_quarters=5)["value"]
     assert f"deals won {now:.0f} ({then:.0f})" in rows["behind"]["bookings"]
 
@@ -147,8 +178,58 @@ def test_teams_of_fewer_than_five_people_are_pooled(small, sizes, shown):
     assert (rows["win_rate"] == 0.5).all()
 
 
+def test_a_person_in_several_groups_counts_once(small):
+    """Three sell into the regions X and Y, six into Big: X and Y together are three people, not six."""
+    accounts = [{"account_id": region, "name": region, "region": region} for region in ("X", "Y", "Big")]
+    people = [(f"few{i}", region) for i in range(3) for region in ("X", "Y")] + [(f"big{i}", "Big") for i in range(6)]
+    deals = [(f"{rep}{region}{end}", end, dt.date(2026, 8, 1), {"owner_id": rep, "account_id": region})
+             for rep, region in people for end in ("won", "lost")]  # fmt: skip
+    reps = [{"rep_id": rep, "name": rep, "team": "T", "start_date": dt.date(2020, 1, 1)} for rep in {rep for rep, _ in people}]
+    rows = groups.regions(small(*deals, reps=reps, accounts=accounts))
+    assert rows[["region", "n_people", "n"]].to_numpy().tolist() == [["other regions", 9, 24]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [('"40"', "five", "'five' is not a quoted number"), ("products:", "product:", "did you mean products")],
+)
+def test_wrong_objectives_are_refused(small, old, new, message):
+    products = [{"product_id": "old", "name": "old", "family": "f", "launch_date": dt.date(2020, 1, 1)}]
+    deal = "d", "won", dt.date(2026, 8, 1), {"product_id": "old"}
+    with pytest.raises(UsageError, match=message):
+        groups.products(small(deal, products=products, objectives=OBJECTIVES.replace(old, new)))
+
+
+def test_several_currencies_without_rates_leave_a_reason(small):
+    """The page on KPIs says why it has no figures; it does not break."""
+    deals = [
+        (f"d{i}", "won", dt.date(2026, 8, 1 + i), {"currency": ("EUR", "USD")[i % 2], "owner_id": f"r{i}"}) for i in range(6)
+    ]
+    reps = [{"rep_id": f"r{i}", "name": f"r{i}", "team": "T", "start_date": dt.date(2020, 1, 1)} for i in range(6)]
+    both = small(*deals, reps=reps)
+    for ask in (groups.teams, groups.regions):
+        with pytest.raises(DataRefused, match="currenc"):
+            ask(both)
+
+
+def test_figures_say_when_few_people_stand_behind_them(small):
+    """Forty deals of two owners are about two people; deals of nobody are counted as deals."""
+
+    def lay(owners):
+        deals = [(f"d{i}", ("won", "lost")[i % 2], dt.date(2026, 8, 1 + i % 20), {"owner_id": owners[i % len(owners)]})
+                 for i in range(42)]  # fmt: skip
+        return small(*deals)
+
+    for owners, n in ((["a", "b", "a"], 2), ([None], 21)):
+        snapshot = lay(owners)
+        assert board.tiles(snapshot, ids=("bookings", "win_rate"))["n_least"].tolist() == [n, n]
+        assert board.trend(snapshot, ids=("bookings",))["n_least"].iloc[-1] == n
+
+
 OBJECTIVES = """
 objectives: products
+decided_by: x
+source: x
 products:
   old: {2016-01-01: "40"}
   new: {2016-01-01: "0", 2026-07-01: "20"}
@@ -180,6 +261,8 @@ def test_products_stand_beside_their_objectives_with_their_launch(small):
         1,
     ]
     before = groups.products(small(*deals, products=products, objectives=OBJECTIVES, quarter="2026Q2")).set_index("product_id")
+    misspelt = groups.products(small(*deals, products=products, objectives=OBJECTIVES.replace("old:", "odl:")))
+    assert misspelt.loc[misspelt["name"].isna() & misspelt["objective"].notna(), "product_id"].tolist() == ["odl"]
     assert pd.isna(before["objective"]["new"]) and pd.isna(before["attainment"]["new"])
 
 
@@ -221,7 +304,7 @@ def _lay(folder, monkeypatch, *, tiles=None, advice=(), hostile=""):
                 "products": (report.Reason("Not available: no products. To have it: map them."), "Products")},
     )  # fmt: skip
     for stem, rows in advice:
-        frame = pd.DataFrame(rows).reindex(columns=[*report.ADVICE_COLUMNS, *(["effort"] if "effort" in rows[0] else [])])
+        frame = pd.DataFrame(rows).reindex(columns=report.ADVICE_COLUMNS)
         frame.assign(topic=stem).to_parquet(results / f"{stem}.recommendations.parquet")
     return folder / "runs"
 
@@ -249,6 +332,26 @@ def test_advice_of_all_topics_is_one_list_by_what_it_brings(tmp_path, monkeypatc
         "L",
         "",
     ]
+
+
+def test_what_no_snapshot_holds_is_counted_at_the_board(tmp_path, monkeypatch):
+    run = _lay(tmp_path, monkeypatch) / "2026Q3"
+    text = "# Page\n"
+    seal = f"body: {pages.fingerprint(text)}"
+    fronts = {"a.md": f"owner: x\nverified: 2026-07-02\n{seal}", "b.md": f"owner: x\nverified: 2026-07-01\n{seal}",
+              "methods/c.md": "owner: x", "_x.md": "owner: x"}  # fmt: skip
+    for name, front in fronts.items():
+        (tmp_path / "pages" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pages" / name).write_text(f"---\n{front}\n---\n{text}", encoding="utf-8")
+    alone = portfolio.elsewhere(run, as_of="2026-09-30", playbook=tmp_path / "pages")  # 90 days before: 2026-07-02
+    assert alone[["kpi", "value", "n"]].to_numpy().tolist() == [["playbook_freshness", pytest.approx(1 / 3), 3]]
+    rules = pd.DataFrame(
+        {"metric": ["rows_breaking_rule"] * 2 + ["at_stake"], "value": [200.0, 100.0, 9e9], "n": [4000.0, 6000.0, 5.0]}
+    )
+    rules.to_parquet(run / "results" / "quality.parquet")
+    both = portfolio.elsewhere(run, as_of="2026-09-30", playbook=tmp_path / "pages").set_index("kpi")
+    assert both.loc["data_quality_score", ["value", "n"]].tolist() == [0.97, 10_000]
+    assert portfolio.board(run).tables["Data and playbook"]["name"].tolist() == ["Data quality score", "Playbook freshness"]
 
 
 def test_a_run_without_advice_has_an_empty_list(tmp_path, monkeypatch):

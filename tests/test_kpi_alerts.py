@@ -14,14 +14,18 @@ from kpi_dictionary import only
 
 from revops_lib import cli, report, statistics
 from revops_lib.errors import UsageError
-from revops_lib.kpis.alerts import alerts, checked
+from revops_lib.kpis import Counted
+from revops_lib.kpis.alerts import CHECKED, alerts, checked
 from revops_lib.kpis.usual import usual
+from revops_lib.kpis.values import table
 from revops_lib.snapshot import Snapshot
 
 QUARTERS = pd.period_range("2024Q1", "2026Q3", freq="Q")
 STEADY = (50, 52, 49, 51, 50, 48, 52, 50, 49, 51, 50)  # won of 100 closed, per quarter
-RULE = "id: a, kpi: win_rate, by: none, when: moved, bound: none, severity: high, owner: o, action: act"
+RULE = "id: a, kpi: win_rate, by: none, when: moved, bound: none, severity: high, owner: o, effort: S, action: act"
 DICTIONARY = only("win_rate", "deals_won", "bookings", "overdue_share")
+HEAD = "targets: kpis\ndecided_by: x\nsource: x\n"
+TARGETS = 'kpis:\n  win_rate: {2016-01-01: "0.3"}\n  bookings: {2016-01-01: "3000000"}\n'
 TEAMS = {"Alder": 6, "Birch": 6, "Few": 3}  # people
 
 
@@ -39,14 +43,18 @@ def rule(**changed: str) -> str:
 def lay(company):
     """A snapshot of a small company: `won` of 100 deals closed in each quarter, its alerts by `rules`."""
 
-    def snapshot(won, *rules, quarter="2026Q3", as_of="", least="5", text="", shuffled=False, extra=()) -> Snapshot:
-        people = [(f"{team}-{i}", team) for team, n in TEAMS.items() for i in range(n)]
+    def snapshot(won, *rules, quarter="2026Q3", as_of="", least="5", text="", shuffled=False, extra=(),
+                 known_until="2026-12-31", targets="") -> Snapshot:  # fmt: skip
+        people = [(f"{team[0]}-{i}", team) for team, n in TEAMS.items() for i in range(n)]
         reps = [{"rep_id": rep, "name": rep, "team": team, "start_date": dt.date(2020, 1, 1)} for rep, team in people]
         deals = [*deals_of(won, [rep for rep, _ in people]), *extra]
         deals = [deals[i] for i in np.random.default_rng(1).permutation(len(deals))] if shuffled else deals
-        folder = company(opportunities=deals, reps=reps)
+        folder = company(opportunities=deals, reps=reps, known_until=known_until)
         (folder / "plans").mkdir()
-        (folder / "plans" / "alerts.yml").write_text(text or plan(*rules, least=least), encoding="utf-8")
+        if text or rules:
+            (folder / "plans" / "alerts.yml").write_text(text or plan(*rules, least=least), encoding="utf-8")
+        if targets:
+            (folder / "plans" / "targets.yml").write_text(HEAD + targets, encoding="utf-8")
         (folder / "kpis.yml").write_text(DICTIONARY, encoding="utf-8")
         return Snapshot(folder, quarter=quarter, as_of=as_of)
 
@@ -91,13 +99,38 @@ def test_a_drop_is_told_with_what_is_usual_and_since_when(lay):
     row = found.iloc[0]
     assert len(found) == 1 and (row["rule"], row["member"], str(row["quarter"]), str(row["since"])) == (
         "a", "company", "2026Q3", "2026Q3")  # fmt: skip
-    assert row["value"] == pytest.approx(0.2) and row["usual"] == pytest.approx(np.mean(STEADY[2:-1]) / 100)
+    won, at = np.array(STEADY[1:-1]) / 100, np.arange(1, 10)  # 2024Q1 is not whole
+    slope, *season = np.linalg.lstsq(np.column_stack([at, np.eye(4)[at % 4]]), won)[0]
+    expected = 10 * slope + season[10 % 4]
+    assert row["value"] == pytest.approx(0.2) and row["usual"] == pytest.approx(expected)
     low, high = statistics.wilson(20, 100, 0.9)
     assert (row["low"], row["high"], row["n"]) == (pytest.approx(float(low)), pytest.approx(float(high)), 100)
     assert row["value"] < row["usual_low"] < row["usual"] < row["usual_high"]
     assert (
-        "fell to 20.0% in 2026Q3, from 50.0% on average of the 8 quarters before" in row["sentence"] and row["action"] == "act"
+        f"fell to 20.0% in 2026Q3, where season and trend of the 9 quarters before let expect {expected:.1%}" in row["sentence"]
     )
+    assert row["action"] == "act"
+
+
+def series(rng, n, *, season=1.0, growth=0.0, last=1.0):
+    """`n` courses of twelve quarters with a noise of 10 %, each fourth `season` times the others, the newest one of these."""
+    quarter = np.arange(12)
+    course = np.where(quarter % 4 == 3, season, 1.0) * (1 + growth) ** quarter * np.where(quarter == 11, last, 1.0)
+    return course * np.exp(0.1 * rng.standard_normal((n, 12)))
+
+
+@pytest.mark.parametrize(("season", "growth"), [(1.0, 0.0), (1.6, 0.0), (1.3, 0.03), (1.0, 0.08)])
+def test_neither_season_nor_growth_raises_or_hides_an_alert(season, growth):
+    """Of courses in which nothing happened one in ten lies outside; of those that end 40 % lower most do."""
+    rng, n = np.random.default_rng(11), 1500
+    share = {}
+    for last in (1.0, 0.6):
+        found = [
+            usual(own[:-1], own[-1], unit="EUR", level=0.9) for own in series(rng, n, season=season, growth=growth, last=last)
+        ]
+        share[last] = np.mean([one.p <= 0.1 for one in found])
+    low, high = statistics.wilson(round(share[1.0] * n), n, 0.99)
+    assert low <= 0.1 <= high and share[0.6] > 0.9
 
 
 def test_noise_is_not_told(lay):
@@ -107,12 +140,12 @@ def test_noise_is_not_told(lay):
 
 
 def test_many_rules_need_a_larger_change(lay):
-    won = (*STEADY[:-1], 47)
+    won = (*STEADY[:-1], 44)
     alone = checked(lay(won, RULE))
     third = rule(id="c", kpi="bookings"), rule(id="b", kpi="deals_won")
     three = checked(lay(won, RULE, *third))
     assert alone["holds"].all() and not three["holds"].any()
-    raw = [usual(np.array(STEADY[2:-1]) / 100, 0.47, unit=unit, level=0.9).p for unit in ("share", "EUR", "count")]
+    raw = [usual(np.array(STEADY[1:-1]) / 100, won[-1] / 100, unit=unit, level=0.9).p for unit in ("share", "EUR", "count")]
     assert three["p"].tolist() == pytest.approx(statistics.holm(pd.Series(raw)).tolist())
     assert three["sentence"].str.contains("one of 3 such values may well lie there by chance").all()
 
@@ -138,21 +171,82 @@ def test_a_bound_is_told_with_the_first_quarter_of_the_run(lay):
 
 
 def test_a_target_as_bound_is_that_of_the_plan(lay):
-    rows = checked(lay((*STEADY[:-1], 29), rule(when="below", bound="target")))
+    rows = checked(lay((*STEADY[:-1], 29), rule(when="below", bound="target"), targets=TARGETS))
     assert rows["bound"].tolist() == [0.3] and rows["holds"].all() and "its target of 30.0%" in rows["sentence"].iloc[0]
+
+
+def test_cases_of_another_snapshot_or_quarter_are_refused(lay):
+    one, other = lay(STEADY, RULE), lay(STEADY, RULE)
+    counted = Counted(one, n_quarters=5)
+    assert len(table(one, ["win_rate"], counted=counted)) == 5
+    found = table(one, ["win_rate"], quarter="2026Q2", n_quarters=2, counted=counted)
+    assert found["quarter"].astype(str).tolist() == ["2026Q1", "2026Q2"]
+    for asked in ({"snapshot": other}, {"quarter": "2024Q4"}, {"level": 90}, {"n_quarters": 0}):
+        with pytest.raises(UsageError):
+            table(**{"snapshot": one, "ids": ["win_rate"], "counted": counted, **asked})
+
+
+def test_a_company_without_plans_is_judged_by_its_own_past_alone(lay):
+    """The shipped targets, bounds and objectives are the sample company's decisions."""
+    own = lay((*STEADY[:-1], 20))
+    rows = checked(own)
+    assert set(rows["when"]) == {"moved"} and {"win_rate_moved", "bookings_moved"} <= set(rows["rule"])
+    assert rows.set_index("rule")["holds"]["win_rate_moved"]
+    told = table(own, ["win_rate", "bookings"])
+    assert told["target"].isna().all() and told["status"].eq("").all()
+
+
+def test_a_value_dated_later_leaves_the_others_in_force(lay):
+    later = rule(id="b", kpi="bookings", when="above", bound='{2027-01-01: "1"}')
+    text = TARGETS.replace('2016-01-01: "3000000"', '2027-01-01: "3000000"')
+    snapshot = lay(STEADY, rule(when="below", bound="target"), later, targets=text)
+    rows = checked(snapshot)
+    assert rows["rule"].tolist() == ["a"] and rows["bound"].tolist() == [0.3]
+    assert table(snapshot, ["bookings"], n_quarters=1)["target"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ('kpis:\n  win_rat: {2016-01-01: "0.3"}\n', 5, "did you mean win_rate"),
+        ('kpis:\n  deals_won: {2016-01-01: "3"}\n', 5, "unknown KPI with a target 'deals_won'"),
+        ("kpis:\n  win_rate: {2016-01-01: a lot}\n", 5, "'a lot' is not a quoted number"),
+        ("kpis:\n  win_rate: {2016-01-01: 0.3}\n", 5, "0.3 is not a quoted number"),
+        ('kpis:\n  win_rate: "0.3"\n', 5, "write it with the day it begins"),
+        ("kpis: [win_rate]\n", 4, "stands where a KPI with a target should"),
+        ('kpi:\n  win_rate: {2016-01-01: "0.3"}\n', 4, "did you mean kpis"),
+        ('assumptions:\n  gros_margin: {2016-01-01: "0.3"}\n', 5, "unknown assumption 'gros_margin'"),
+    ],
+)
+def test_wrong_targets_are_refused_with_their_line(lay, text, line, message):
+    with pytest.raises(UsageError, match=re.escape(message)) as refused:
+        table(lay(STEADY[:2], RULE, targets=text), ["win_rate"])
+    assert refused.value.where == f"plan targets, line {line}"
 
 
 def test_groups_of_few_people_or_cases_are_never_named(lay):
     below = rule(by="team", when="below", bound='"0.9"')
     rows = checked(lay(STEADY, below))
-    assert rows["member"].tolist() == ["Alder", "Birch", "(too small to be named)"] and rows["holds"].tolist() == [
-        True,
-        True,
-        False,
-    ]
-    assert "Few" not in rows.to_csv() and "1 of its groups rest on fewer than 5 people or 5 cases" in rows["sentence"].iloc[-1]
+    # Three people are told only with the smallest other team: company − Alder − Birch would be theirs.
+    assert rows["member"].tolist() == ["Birch", "(too small to be named)"] and rows["holds"].tolist() == [True, False]
+    assert "Few" not in rows.to_csv() and "2 of its groups rest on fewer than 5 people or 5 cases" in rows["sentence"].iloc[-1]
     few = checked(lay(STEADY, below, least="45"))  # about 40 deals a quarter in each large team
     assert few["member"].tolist() == ["(too small to be named)"] and not few["holds"].any()
+
+
+def test_a_rate_of_few_cases_is_not_judged_but_a_sum_is(lay):
+    """Few deals are the finding of a sum, and the noise of a rate."""
+    below = {"when": "below", "bound": '"0.9"'}
+    total = rule(id="s", kpi="deals_won", when="below", bound='"60"')
+    rows = checked(lay(STEADY, rule(**below), total, least="101")).set_index("rule")
+    assert not rows["is_judged"]["a"] and "rests on 100 of the 101 cases that are needed" in rows["sentence"]["a"]
+    assert rows["holds"]["s"]
+
+
+def test_a_company_that_wants_no_alerts_has_none(lay):
+    snapshot = lay(STEADY[:2], text=plan(RULE).replace(f"rules:\n  - {{{RULE}}}", "rules: []"))
+    rows = checked(snapshot)
+    assert rows.empty and alerts(snapshot, rules=rows).empty and rows.columns.tolist() == CHECKED
 
 
 def test_a_quarter_that_runs_is_not_compared_but_what_is_open_in_it_is(lay):
@@ -160,9 +254,20 @@ def test_a_quarter_that_runs_is_not_compared_but_what_is_open_in_it_is(lay):
             "created_at": pd.Timestamp("2026-07-02"), "close_date": dt.date(2026, 7, 10)}  # fmt: skip
     late = [deal | {"opportunity_id": f"open-{i}"} for i in range(20)]
     rules = RULE, rule(id="late", kpi="overdue_share", when="above", bound='"0.5"')
-    rows = checked(lay((*STEADY[:-1], 20), *rules, as_of="2026-08-15", extra=late)).set_index("rule")
+    rows = checked(lay((*STEADY[:-1], 20), *rules, known_until="2026-08-15", extra=late)).set_index("rule")
     assert rows["quarter"].astype(str).to_dict() == {"a": "2026Q2", "late": "2026Q3"}
     assert rows["holds"].to_dict() == {"a": False, "late": True}
+    past = checked(lay((*STEADY[:-1], 20), *rules, as_of="2026-08-15", extra=late)).set_index("rule")
+    assert not past["is_judged"]["late"]  # without a history nobody knows which day was expected then
+
+
+def test_a_quarter_in_which_nothing_closed_is_judged_and_not_the_one_before(lay):
+    """Bookings fell to nothing: that is told; a rate of nothing is not known, and says so."""
+    rules = rule(id="sum", kpi="bookings"), rule(id="rate", kpi="win_rate", when="below", bound='"0.5"')
+    rows = checked(lay(STEADY, *rules, quarter="2026Q4")).set_index("rule")
+    assert rows["quarter"].astype(str).to_dict() == {"sum": "2026Q4", "rate": "2026Q4"}
+    assert rows.loc["sum", ["value", "is_judged", "holds"]].tolist() == [0.0, True, True]
+    assert not rows["is_judged"]["rate"] and "nothing in 2026Q4 tells it" in rows["sentence"]["rate"]
 
 
 def test_order_of_rows_and_what_comes_later_change_nothing(lay):
@@ -221,7 +326,7 @@ def test_two_rules_that_ask_the_same_are_refused(lay):
 def runs(lay, tmp_path, monkeypatch):
     """A folder with the run of 2026Q3, its results written as a notebook writes them."""
     snapshot = lay((*STEADY[:-1], 20), RULE, rule(id="b", kpi="bookings", when="below", bound="target", severity="medium"),
-                   rule(id="c", by="teem", when="below", bound='"0.1"'))  # fmt: skip
+                   rule(id="c", by="teem", when="below", bound='"0.1"'), targets=TARGETS)  # fmt: skip
     results = tmp_path / "runs" / "2026Q3" / "results"
     results.mkdir(parents=True)
     monkeypatch.setenv("REVOPS_RESULTS", str(results))

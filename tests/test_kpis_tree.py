@@ -30,10 +30,10 @@ def sample() -> Snapshot:
     return Snapshot("data/sample", quarter="2026Q3")
 
 
-def lay(folder: Path, deals: list[dict], trees: str = "") -> Path:
+def lay(folder: Path, deals: list[dict], trees: str = "", reps: list[dict] = REPS) -> Path:
     """A small company with a dictionary of the few KPIs that are asked for."""
     stages = [{"stage": status, "position": i, "status": status} for i, status in enumerate(("open", "won", "lost"), 1)]
-    frames = {"stages": stages, "opportunities": deals, "reps": REPS}
+    frames = {"stages": stages, "opportunities": deals, "reps": reps}
     dataset = {"name": "small", "known_until": "2026-12-31", "timezone": "UTC", "fiscal_year_end": "DEC", "currency": "EUR",
                "tracked": [], "files": [], "aliases": [], "quarantined": []}  # fmt: skip
     tables.write(folder, {name: tables.conform(name, pd.DataFrame(rows)) for name, rows in frames.items()}, dataset)
@@ -249,3 +249,20 @@ def test_what_cannot_cascade_is_refused(sample, options, said):
 def test_a_level_that_cases_do_not_have_is_refused(sample):
     with pytest.raises(DataRefused, match="cannot be told apart by team"):
         tree(sample, id="arr", levels=["team"])
+
+
+def test_small_branches_and_teams_called_after_a_person_are_counted_together():
+    """In the south six of Alder and two of Birch, in the north five of the team of Moreau and six of Cedar."""
+    teams = [("Alder", "south", 6), ("Birch", "south", 2), ("Team Moreau", "north", 5), ("Cedar", "north", 6)]
+    people = [(team, region, f"{team} {i}") for team, region, n in teams for i in range(n)]
+    reps = [{"rep_id": f"r{i}", "name": "Ann Moreau" if i == 9 else f"Rep {i}", "team": team, "region": region,
+             "start_date": dt.date(2020, 1, 1)} for i, (team, region, _) in enumerate(people)]  # fmt: skip
+    deals = [deal(100 * i + k, day, i, "won", 1000) for i in range(len(people)) for k, day in enumerate(DAYS.values())]
+    found = tree(snapshot_of(deals, reps=reps), levels=("region", "team"), pool=True)
+    branches = found[found["of"] == ""].set_index("path")["value"].to_dict()
+    assert branches == {
+        "company": 190.0, "company / south": 80.0, "company / south / other teams": 80.0,  # two alone would be told
+        "company / north": 110.0, "company / north / Cedar": 60.0, "company / north / other teams": 50.0,
+    }  # fmt: skip
+    require_adds_up(found, "bookings")
+    assert kpis.branches(found).set_index("path")["value"].to_dict() == branches

@@ -253,6 +253,27 @@ def published(tmp_path: Path, wins: pd.DataFrame, entry: dict[str, Any] | None =
 SMALL = pd.DataFrame({"member": ["company", "Small", "Large", "Public"], "n": [74, 40, 30, 4], "value": [0.25, 0.2, 0.3, 0.41]})
 
 
+KPIS = pd.DataFrame({"kpi": ["bookings", "nrr", "win_rate"], "name": ["Bookings", "Net revenue retention", "Win rate"],
+                     "value": [9.0, 0.5, 0.25], "n": [40, 3, 90]})  # fmt: skip
+
+
+def test_a_kpi_is_no_part_of_another_and_sentences_call_it_by_its_name(tmp_path: Path) -> None:
+    """A rate of three customers hides itself alone: bookings minus nothing gives it."""
+    advice = [{"finding": "Net revenue retention: 50.0%", "action": "call", "owner": "x"},
+              {"finding": "Win rate: 25.0%", "action": "read", "owner": "x"}]  # fmt: skip
+    topic = published(tmp_path, KPIS, recommendations=advice, notes=["net revenue retention fell.", "All else is well."])
+    rows = topic["tables"][0]["rows"]
+    assert [row[2] for row in rows] == ["9", "fewer than five", "0.25"] and topic["headline"] == "All is well."
+    assert [item["finding"] for item in topic["recommendations"]] == ["Win rate: 25.0%"]
+    assert topic["notes"] == ["All else is well."]
+
+
+def test_advice_about_fewer_than_five_people_is_not_published(tmp_path: Path) -> None:
+    advice = [{"finding": "Win rate: 25.0%", "action": "read", "owner": "x"}]
+    few = published(tmp_path, KPIS, recommendations=advice, people=4)
+    assert not few["recommendations"] and few["headline"] == allowlist.TOO_FEW
+
+
 def test_hidden_rows_keep_their_name_and_nothing_else(tmp_path: Path) -> None:
     topic = published(tmp_path, SMALL)
     wins, pace = topic["tables"]

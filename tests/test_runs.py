@@ -36,8 +36,8 @@ def store(name, columns, row):
 folder = Path(os.environ["REVOPS_RESULTS"])
 store(stem, "quarter as_of metric by member value unit n low high level",
       [quarter, as_of, "pipeline", None, None, 1.0, "EUR", 7, 0.5, 1.5, level])
-store(f"{stem}.recommendations", "topic finding action expected_amount low high owner",
-      [stem, f"found by {stem}", "call", 10.0 if stem == "forecast" else None, None, None, "sales"])
+store(f"{stem}.recommendations", "topic finding action expected_amount low high owner effort",
+      [stem, f"found by {stem}", "call", 10.0 if stem == "forecast" else None, None, None, "sales", "S"])
 for figure in ("outlook", "private"):
     (folder / f"{stem}.{figure}.png").write_bytes(b"picture")
 table = {"caption": "c", "columns": ["a"], "rows": [["1"]]}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from .. import paper
 from . import tiles
-from .words import NO_STATUS, NOT_KNOWN, STATUS, Pack, heading, kinds, short, text
+from .words import NOT_KNOWN, STATUS, Pack, heading, kinds, short, text, verdict
 
 _RULE, _HEAD = "#bbbbbb", "#f1f1f1"
 _FIRST = 5  # alerts, changes and recommendations on the first page
@@ -79,7 +79,8 @@ def _advice(pack: Pack, styles: dict[str, Any]) -> list[Any]:
     told = []
     for row in pack.advice.to_dict("records"):
         worth = "" if pd.isna(row["expected_amount"]) else f", expected {short(row['expected_amount'], pack.currency)}"
-        told.append(f"{row['action']} ({row['owner']}{worth}). {row['finding']}")
+        effort = f", effort {row['effort']}" if row["effort"] else ""
+        told.append(f"{row['action']} ({row['owner']}{worth}{effort}). {row['finding']}")
     return _listed("What to do first", told, styles, "", "Nothing is recommended.")
 
 
@@ -122,7 +123,8 @@ def _table(frame: pd.DataFrame, currency: str, styles: dict[str, Any], width: fl
 def _cells(frame: pd.DataFrame, column: str) -> list[str]:
     """The values as they stand in a table, a status in its word; what is missing leaves a dash."""
     if column == "status":
-        return [STATUS.get(value, NO_STATUS)[1] for value in frame[column]]
+        targets = frame["target"] if "target" in frame else [None] * len(frame)
+        return [verdict(value, target)[1] for value, target in zip(frame[column], targets, strict=True)]
     told = [text(value, kind) for value, kind in zip(frame[column], kinds(frame, column), strict=True)]
     return ["–" if value == NOT_KNOWN else value for value in told]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..paper import BOLD, REGULAR
-from .words import NO_STATUS, NOT_KNOWN, STATUS, Pack, short
+from .words import NOT_KNOWN, Pack, short, text, verdict
 
 COLUMNS = 4
 GAP, HEIGHT, INSIDE = 6.0, 96.0, 6.0  # points
@@ -43,7 +43,7 @@ def _draw(
 ) -> None:
     from reportlab.lib.colors import HexColor
 
-    mark, word, colour = STATUS.get(tile["status"], NO_STATUS)
+    mark, word, colour = verdict(tile["status"], tile["target"])
     canvas.setStrokeColor(HexColor(RULE))
     canvas.setLineWidth(0.6)
     canvas.roundRect(left, bottom, width, HEIGHT, 3)
@@ -61,6 +61,8 @@ def _interval(tile: dict[str, Any], unit: str) -> str:
     if pd.isna(tile["low"]) or pd.isna(tile["high"]):
         return "no interval" if pd.notna(tile["value"]) else ""
     low, high = short(tile["low"], unit), short(tile["high"], unit)
+    if low == high and unit == "days":
+        low, high = text(tile["low"], "days"), f"{text(tile['high'], 'days')} days"
     return f"{low.removesuffix(f' {unit}')} to {high.removesuffix(' per day')}"
 
 
@@ -78,17 +80,17 @@ def _year_ago(quarter: str) -> str:
     return f"{int(year) - 1}Q{number}"
 
 
-def _write(canvas: Any, text: str, x: float, y: float, size: float, font: str, colour: str, room: float) -> None:
+def _write(canvas: Any, line: str, x: float, y: float, size: float, font: str, colour: str, room: float) -> None:
     """A line of text, smaller where it would not fit, and cut where even that does not help."""
     from reportlab.lib.colors import HexColor
 
-    text = "".join(char if char.isprintable() else "�" for char in text)
-    size = max(min(size, size * room / max(canvas.stringWidth(text, font, size), 1)), 0.6 * size)
-    while len(text) > 1 and canvas.stringWidth(text, font, size) > room:
-        text = text[:-2].rstrip() + "…"
+    line = "".join(char if char.isprintable() else "�" for char in line)
+    size = max(min(size, size * room / max(canvas.stringWidth(line, font, size), 1)), 0.6 * size)
+    while len(line) > 1 and canvas.stringWidth(line, font, size) > room + 0.01:  # what was made to fit is not cut
+        line = line[:-2].rstrip() + "…"
     canvas.setFillColor(HexColor(colour))
     canvas.setFont(font, size)
-    canvas.drawString(x, y, text)
+    canvas.drawString(x, y, line)
 
 
 def _line(canvas: Any, values: list[float], left: float, bottom: float, width: float, height: float) -> None:

@@ -34,6 +34,7 @@ FORMATS = {
 }  # fmt: skip
 STATUS = {"green": ("●", "met", "#1b6b35"), "yellow": ("▲", "close", "#8a5a00"), "red": ("■", "missed", "#b2182b")}
 NO_STATUS = ("", "no target", "#555555")
+NOT_FINAL = ("", "not judged yet", "#555555")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Pack:
 
     `tiles`: kpi, name, value, unit, low, high, year_ago, target, status; `trend`: kpi, quarter, value; `changes`: sentence and,
     as far as they are there, name, behind and is_noise; `alerts`: severity, sentence, owner, action; `advice`: the ranked list
-    with action, finding, expected_amount, owner; `tables`: title → frame, in the order of the pages; `notes`: sentences.
+    with action, finding, expected_amount, owner, effort; `tables`: title → frame, in the order of the pages; `notes`:
+    sentences.
     """
 
     quarter: str
@@ -57,6 +59,15 @@ class Pack:
     advice: pd.DataFrame
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+
+def verdict(status: Any, target: Any) -> tuple[str, str, str]:
+    """Sign, word and colour of a status; an empty one is that of a figure without a target, or of one that is not final.
+
+    >>> verdict("red", 3.0)[1], verdict("", 3.0)[1], verdict("", None)[1]
+    ('missed', 'not judged yet', 'no target')
+    """
+    return STATUS.get(status, NO_STATUS if pd.isna(target) else NOT_FINAL)
 
 
 def kinds(frame: pd.DataFrame, column: str) -> list[str]:

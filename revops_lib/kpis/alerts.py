@@ -5,25 +5,26 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from .. import statistics
 from ..errors import DataRefused
+from ..privacy import SMALLEST_GROUP
 from ..snapshot import Snapshot
 from . import alertrules
 from .alertrules import SEVERITIES, Rule
 from .counted import Counted
 from .definitions import Definition, definitions
-from .usual import BEFORE, ENOUGH, Usual, usual
+from .groups import People, after_people, owners
+from .usual import ENOUGH, LOOKED_AT, Usual, usual
 from .values import table
 from .words import between, said
 
-SMALLEST_GROUP = 5  # people; groups of fewer are not named
-QUARTERS = BEFORE + 4  # the quarter judged, those it is compared with, and those too young to be judged
+QUARTERS = LOOKED_AT  # the quarter judged and those it is compared with
 COLUMNS = ["rule", "kpi", "by", "member", "quarter", "value", "unit", "low", "high", "bound", "usual", "usual_low",
-           "usual_high", "n", "since", "sentence", "severity", "owner", "action"]  # fmt: skip
-CHECKED = [*COLUMNS[:-4], "when", "n_past", "p", "is_judged", "holds", *COLUMNS[-4:]]
+           "usual_high", "n", "since", "sentence", "severity", "owner", "effort", "action"]  # fmt: skip
+TOO_SMALL = "(too small to be named)"
+CHECKED = [*COLUMNS[:-5], "when", "n_past", "p", "is_judged", "holds", *COLUMNS[-5:]]
 
 
 def alerts(snapshot: Snapshot, *, rules: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -42,22 +43,24 @@ def alerts(snapshot: Snapshot, *, rules: pd.DataFrame | None = None) -> pd.DataF
 def checked(snapshot: Snapshot, *, counted: Counted | None = None) -> pd.DataFrame:
     """All rules, one row per rule and group, in the order of the file.
 
-    Judged is the newest quarter that is complete, as `kpi` says. "moved" holds when the value lies further from the mean of the
-    eight quarters before than the KPI's own noise explains (`usual`), at the plan's level for all moved rules together (Holm
-    1979); it needs five of them. Groups of fewer than five people, or with fewer cases than the plan's least, are counted in
-    one row without name and never hold.
+    Judged is the newest quarter that is complete, as `kpi` says. "moved" holds when the value lies further from what the
+    quarters before let expect than the KPI's own noise explains (`usual`), at the plan's level for all moved rules together
+    (Holm 1979); it needs five of them. Groups of fewer than five people, called after a person, or with fewer cases than the
+    plan's least, are counted in one row without name and never hold, with the smallest of the others where these would tell
+    them by subtraction. Nor is a rate or mean of the company judged that rests on fewer cases than the least.
 
     Columns: rule, kpi, by, member, quarter, value, unit, low and high (interval of the value), bound (of a rule with one, the
-    target where it names that), usual (mean of the quarters before), usual_low and usual_high (where the next one lies, at the
-    level for one rule alone), n (cases), since (first quarter of the unbroken run on the wrong side of bound or usual), when,
-    n_past, p (corrected), is_judged, holds, sentence, severity, owner, action. A rule that cannot be judged says why in its
-    sentence. `counted`: cases of the last twelve quarters, counted before. UsageError naming the line when the plan cannot be
-    read.
+    target where it names that), usual (what the quarters before let expect), usual_low and usual_high (where the next one
+    lies, at the level for one rule alone), n (cases), since (first quarter of the unbroken run on the wrong side of the bound;
+    of a movement the quarter), when, n_past, p (corrected), is_judged, holds, sentence, severity, owner, effort (of the
+    action), action. A rule that cannot be judged says why in its sentence. `counted`: cases of the last twelve quarters,
+    counted before. UsageError naming the line when the plan cannot be read.
     """
     plan, known = alertrules.read(snapshot), definitions(snapshot)
     counted = counted or Counted(snapshot, snapshot.quarter, QUARTERS)
     rows = [row for rule in plan.rules for row in _judged(counted, known[rule.kpi], rule, plan.least_cases, plan.level)]
-    found = pd.DataFrame(rows)
+    found = pd.DataFrame(rows, columns=None if rows else [*CHECKED, "name", "is_target", "is_seasonal", "why"])
+    found = found.astype({"holds": bool, "is_judged": bool})
     corrected = statistics.holm(found["p"].astype("float64"))
     found["holds"] = found["holds"] | (corrected <= 1 - plan.level)
     found["p"], n_tests = corrected, int(corrected.notna().sum())
@@ -70,8 +73,10 @@ def _judged(counted: Counted, definition: Definition, rule: Rule, least: int, le
         "rule": rule.id, "kpi": rule.kpi, "name": definition.name["en"], "by": rule.by or "company", "member": "company",
         "quarter": pd.NaT, "since": pd.NaT, "when": rule.when,
         "unit": definition.unit.replace("money", counted.snapshot.currency), **dict.fromkeys(_NUMBERS, math.nan), "n_past": 0,
+        "is_seasonal": False,
         "is_judged": False, "holds": False, "is_target": rule.when != "moved" and rule.bound is None, "why": "",
-        "severity": rule.severity, "owner": rule.owner, "action": rule.action,
+        "severity": rule.severity, "owner": rule.owner, "effort": rule.effort,
+        "action": rule.action,
     }  # fmt: skip
     try:
         values = table(counted.snapshot, [rule.kpi], by=rule.by, counted=counted)
@@ -79,34 +84,32 @@ def _judged(counted: Counted, definition: Definition, rule: Rule, least: int, le
         return [told | {"why": refused.what}]
     # What is moved is compared with ends of quarters; a bound also holds for what stands open in the running one.
     is_over = values["quarter"].map(counted.is_whole).astype(bool) | (rule.when != "moved")
-    values = values[values["is_complete"] & is_over & values["value"].notna()]
+    values = values[values["is_complete"] & is_over]
+    newest, values = values["quarter"].max(), values[values["value"].notna()]
     if values.empty:
         return [told | {"why": "there is no complete quarter with cases"}]
-    newest = values["quarter"].max()
-    named = [None] if rule.by is None else _nameable(counted, definition, rule.by, newest, least)
-    there = values.loc[values["quarter"] == newest, "member"]
-    rows = [
-        told | _member(values[values["member"] == member], definition, rule, counted, level)
-        for member in there
-        if rule.by is None or member in named
-    ]
-    hidden = len(there) - len(rows)
-    why = f"{hidden} of its groups rest on fewer than {SMALLEST_GROUP} people or {least} cases"
-    return [*rows, told | {"member": "(too small to be named)", "quarter": newest, "why": why}] if hidden else rows
+    if values["quarter"].max() != newest:
+        return [told | {"quarter": newest, "why": f"nothing in {newest} tells it"}]
+    now = values[values["quarter"] == newest]
+    if rule.by is None and definition.interval != "none" and (n := int(now["n"].iloc[0])) < least:
+        return [told | {"quarter": newest, "n": n, "why": f"it rests on {n} of the {least} cases that are needed"}]
+    named = [*now["member"]] if rule.by is None else _nameable(counted, definition, rule.by, now, least)
+    rows = [told | _member(values[values["member"] == member], definition, rule, counted, level) for member in named]
+    hidden = len(now) - len(rows)
+    why = (f"{hidden} of its groups rest on fewer than {SMALLEST_GROUP} people or {least} cases, are called after a person, or"
+           " would tell those that do")  # fmt: skip
+    return [*rows, told | {"member": TOO_SMALL, "quarter": newest, "why": why}] if hidden else rows
 
 
 _NUMBERS = ("value", "low", "high", "n", "bound", "usual", "usual_low", "usual_high", "p")
 
 
-def _nameable(counted: Counted, definition: Definition, by: str, quarter: pd.Period, least: int) -> list[Any]:
-    """Groups with enough cases, and enough people behind them where the cases belong to people."""
-    group, index = counted.groups(definition.population, by)
-    rows = counted.rows(definition.population)
-    enough = np.bincount(group, minlength=len(index)) >= least
-    if "owner_id" in rows:
-        enough &= rows["owner_id"].groupby(group).nunique().reindex(range(len(index))).to_numpy() >= SMALLEST_GROUP
-    own = index[enough]
-    return own[own.get_level_values("quarter") == quarter].get_level_values("member").tolist()
+def _nameable(counted: Counted, definition: Definition, by: str, now: pd.DataFrame, least: int) -> list[str]:
+    """Groups of the quarter with enough cases and people, where these belong to people; not those that with the company's own
+    figure would tell the others."""
+    found = owners(counted, definition.populations, by, now["quarter"].unique(), counted.keys(definition))
+    shown = People(found).pooled(TOO_SMALL, apart=after_people(counted.snapshot, by, now["member"]))
+    return [row.member for row in now.itertuples() if row.n >= least and shown.get(row.member, row.member) == row.member]
 
 
 def _member(own: pd.DataFrame, definition: Definition, rule: Rule, counted: Counted, level: float) -> dict[str, Any]:
@@ -120,19 +123,20 @@ def _member(own: pd.DataFrame, definition: Definition, rule: Rule, counted: Coun
         side = -1 if rule.when == "below" else 1
         holds = side * (now["value"] - bound) > 0
         return told | {"bound": bound, "is_judged": True, "holds": holds, "since": _since(own, bound, side)}
-    past = own.set_index("quarter")["value"].reindex([now["quarter"] - i for i in range(BEFORE, 0, -1)])
+    past = own.set_index("quarter")["value"].reindex([now["quarter"] - i for i in range(LOOKED_AT, 0, -1)])
     found = usual(past.to_numpy(float), now["value"], unit=now["unit"], level=level)
-    told |= {"usual": found.mean, "usual_low": found.low, "usual_high": found.high, "p": found.p, "n_past": found.n}
+    told |= {"usual": found.mean, "usual_low": found.low, "usual_high": found.high, "p": found.p, "n_past": found.n,
+             "is_seasonal": found.is_seasonal}  # fmt: skip
     if math.isnan(found.p):
         return told | {"why": _why_unknown(found)}
-    side = -1 if now["value"] < found.mean else 1
-    return told | {"is_judged": True, "since": _since(own, found.low if side < 0 else found.high, side)}
+    is_out = not found.low <= now["value"] <= found.high
+    return told | {"is_judged": True, "since": now["quarter"] if is_out else pd.NaT}
 
 
 def _why_unknown(found: Usual) -> str:
     if found.n < ENOUGH:
         return f"it has {found.n} of the {ENOUGH} complete quarters before that are needed"
-    return "the quarters before are all alike"
+    return "nothing in the quarters before varies"
 
 
 def _since(own: pd.DataFrame, line: float, side: int) -> Any:
@@ -167,7 +171,9 @@ def _sentence(row: dict[str, Any], level: float, n_tests: int) -> str:
 def _moved(row: dict[str, Any], value: str, level: float, n_tests: int) -> str:
     unit, course = row["unit"], "fell" if row["value"] < row["usual"] else "rose"
     usually = f"usual is {between(row['usual_low'], row['usual_high'], unit)} ({level:.0%})"
-    past = f"from {said(row['usual'], unit)} on average of the {row['n_past']} quarters before; {usually}"
+    n = row["n_past"]
+    by = f"season and trend of the {n} quarters before" if row["is_seasonal"] else f"the {n} quarters before"
+    past = f"where {by} let expect {said(row['usual'], unit)}; {usually}"
     if row["holds"]:
         return f"{course} to {value} in {row['quarter']}, {past}."
     if row["since"] is pd.NaT:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..privacy import SMALLEST_GROUP
 from ..snapshot import Snapshot
+from .deals import gaps
 from .definitions import definitions
+from .populations import POPULATIONS
 from .words import between, said
 
-ADVICE = ["finding", "action", "expected_amount", "owner"]
-STAFF = ("team", "role", "manager_id")  # groups of people are not named in advice
+ADVICE = ["finding", "action", "expected_amount", "owner", "effort"]
 CHANCE = 0.1  # what of the best is beyond chance, corrected for the number of measures
 MOVEMENTS = ["new", "expansion", "contraction", "churn", "reactivation"]
 
@@ -22,20 +24,24 @@ def sellers(tiles: pd.DataFrame | str) -> int | None:
 
 def notes(snapshot: Snapshot, tiles: pd.DataFrame | str, figures: pd.DataFrame | str, alerts: pd.DataFrame | str) -> list[str]:
     """What stands in for figures this source cannot support, and how to read the others, in sentences."""
-    found = list(snapshot.limits)
+    found = [*snapshot.limits, *gaps(snapshot)]
     if isinstance(figures, pd.DataFrame):
         known = definitions(snapshot)
-        missing = [one.name["en"] for id, one in known.items() if id not in set(figures["kpi"])]
+        told = {id: one for id, one in known.items() if not POPULATIONS[one.population].elsewhere}
+        missing = [one.name["en"] for id, one in told.items() if id not in set(figures["kpi"])]
         if missing:
-            found.append(f"{len(missing)} of {len(known)} KPIs cannot be told from this source: {', '.join(missing)}.")
+            found.append(f"{len(missing)} of {len(told)} KPIs cannot be told from this source: {', '.join(missing)}.")
         young = figures.loc[~figures["is_complete"].astype(bool), "name"].tolist()
         if young:
             found.append(f"Not final, because the quarter runs or cases can still move on: {', '.join(young)}.")
-    if isinstance(tiles, pd.DataFrame) and (n := int(tiles["target"].notna().sum())):
+    if isinstance(tiles, pd.DataFrame):
+        n = int(tiles["target"].notna().sum())
         found.append(
             f"{n} of {len(tiles)} figures have a target in plans/targets.yml; the others are judged by their past alone."
+            if n
+            else "No figure has a target: write plans/targets.yml beside the data, as data/plans/targets.yml is written."
         )
-    if isinstance(alerts, pd.DataFrame):
+    if isinstance(alerts, pd.DataFrame) and alerts["usual"].notna().any():
         found.append("In about one quarter of ten a rule of movement holds although nothing happened.")
     return found
 
@@ -45,18 +51,17 @@ def checks(
     months: pd.DataFrame | str, tree: pd.DataFrame | str,
 ) -> pd.DataFrame:  # fmt: skip
     """Whether the figures are sound, one row per check: check, expected, found, holds."""
-    newest, n = snapshot.newest, len(examples)
-    rows = [
-        ("nothing later than the day", f"before {snapshot.cutoff}", str(newest), newest < snapshot.cutoff),
-        ("worked examples of the dictionary", f"{n} hold", f"{int(examples['holds'].sum())} hold", examples["holds"].all()),
-    ]
+    known = definitions(snapshot)
+    told = examples[[known[id].code != "total" for id in examples["id"]]]  # the example of a sum cannot fail
+    n, n_held = len(told), int(told["holds"].sum())
+    rows = [("worked examples of the dictionary's formulas", f"{n} hold", f"{n_held} hold", n == n_held)]
     if isinstance(tiles, pd.DataFrame) and "bookings" in tiles["kpi"].tolist():
         deals, quarter = snapshot.opportunities, snapshot.quarter
         inside = deals["close_date"].dt.to_period(quarter.freqstr) == quarter
         booked = float(deals.loc[(deals["status"] == "won") & inside, "amount"].sum())
-        told = float(tiles.set_index("kpi").loc["bookings", "value"])
-        told = 0.0 if told != told else told
-        rows.append(("bookings are what the deals say", f"{booked:,.2f}", f"{told:,.2f}", abs(booked - told) < 0.005))
+        value = float(tiles.set_index("kpi").loc["bookings", "value"])
+        value = 0.0 if value != value else value
+        rows.append(("bookings are what the deals say", f"{booked:,.2f}", f"{value:,.2f}", abs(booked - value) < 0.005))
     for name, frame in (("quarters", bridge), ("months", months)):
         if isinstance(frame, pd.DataFrame):
             rows.append(_closing(name, frame))
@@ -80,9 +85,8 @@ def _sums(tree: pd.DataFrame) -> list[tuple[str, str, str, bool]]:
     """Whether parts and branches of the tree sum to the company's change, to the cent."""
     top, id = tree.iloc[0], tree.iloc[0]["kpi"]
     parts = tree[(tree["level"] == "company") & (tree["of"] == id)]["part"].sum()
-    first = tree.loc[(tree["level"] != "company"), "level"].head(1).tolist()
-    branches = tree[tree["level"].isin(first) & (tree["of"] == "")]["part"].sum()
-    told = [("what it is made of", parts), *((f"its {level}s", branches) for level in first)]
+    branches = tree[(tree["level"] != "company") & (tree["of"] == "")].groupby("level", sort=False)["part"].sum()
+    told = [("what it is made of", parts), *((f"its {level}s", found) for level, found in branches.items())]
     return [
         (f"change of {id} is that of {name}", f"{top['part']:,.2f}", f"{found:,.2f}", found == top["part"])
         for name, found in told
@@ -90,19 +94,20 @@ def _sums(tree: pd.DataFrame) -> list[tuple[str, str, str, bool]]:
 
 
 def recommendations(alerts: pd.DataFrame | str, best: pd.DataFrame | str) -> pd.DataFrame:
-    """What to do, one row per advice: finding, action, expected_amount, owner; the gravest alert first, then habits of the best
-    to be tried.
+    """What to do, one row per advice: finding, action, expected_amount, owner, effort (S, M, L); the gravest alert first, then
+    habits of the best to be tried.
 
     A habit is advised when it separates the best beyond chance, corrected for all measures; a mix is not, for it is often given
-    to a seller. Nobody has put an amount on these: it is missing. Groups of people are not named.
+    to a seller. Nobody has put an amount on these: it is missing. Alerts about groups, or about fewer than five cases,
+    are not advised here: teams and regions are people, products may be few deals.
     """
-    rows: list[tuple[str, str, float, str]] = []
+    rows: list[tuple[str, str, float, str, str]] = []
     if isinstance(alerts, pd.DataFrame):
-        named = alerts[~alerts["by"].isin(STAFF)]
-        rows += [(row.sentence.rstrip("."), row.action, float("nan"), row.owner) for row in named.itertuples()]
+        whole = alerts[(alerts["by"] == "company") & (alerts["n"] >= SMALLEST_GROUP)]
+        rows += [(row.sentence.rstrip("."), row.action, float("nan"), row.owner, row.effort) for row in whole.itertuples()]
     if isinstance(best, pd.DataFrame):
         sure = best[(best["kind"] == "habit") & (best["p_adjusted"] <= CHANCE)]
-        rows += [(_habit(row), "Try it with some of the others for a quarter, and compare", float("nan"), "sales managers")
+        rows += [(_habit(row), "Try it with some of the others for a quarter, and compare", float("nan"), "sales managers", "L")
                  for row in sure.to_dict("records")]  # fmt: skip
     return pd.DataFrame(rows, columns=ADVICE).astype({"expected_amount": "float64"})
 

@@ -88,6 +88,24 @@ def required_coverage(win_rate: Number, slippage: Number = 0) -> Number:
     return ratio(1 + np.asarray(slippage, float), win_rate)
 
 
+def won_of_closed(won: Number, lost: Number) -> Number:
+    """What was won of what was won or lost, by value.
+
+    >>> float(won_of_closed(300_000, 700_000))
+    0.3
+    """
+    return ratio(won, np.asarray(won, float) + lost)
+
+
+def coverage_of_wins(won: Number, lost: Number) -> Number:
+    """`required_coverage` at the win rate by value, without a buffer for deals that slip.
+
+    >>> round(float(coverage_of_wins(22, 78)), 3)
+    4.545
+    """
+    return required_coverage(won_of_closed(won, lost))
+
+
 def cac_payback(cac: Number, arpa: Number, gross_margin: Number) -> Number:
     """Months until a new customer has paid for winning it: CAC ÷ (monthly revenue × gross margin).
 
@@ -174,8 +192,9 @@ def nps(promoters: Number, detractors: Number) -> Number:
 
 
 def middle(values: Number) -> float:
-    """The median; NaN of nothing."""
+    """The median of those known; NaN of nothing."""
     values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
     return float(np.median(values)) if len(values) else float("nan")
 
 

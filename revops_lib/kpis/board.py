@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .. import statistics
+from .. import periods, statistics
 from ..errors import DataRefused
 from ..snapshot import Snapshot
 from .counted import Counted
 from .definitions import definitions
-from .usual import BEFORE, usual
+from .usual import LOOKED_AT, usual
 from .values import COLUMNS, table
 from .words import between, change, inside, listed, said
 
@@ -39,9 +39,9 @@ def tiles(
 
     Columns: kpi, name, value, unit, low, high (as `kpi` gives them), n (cases), previous (the quarter before), year_ago (the
     same quarter last year), change_year (value − year_ago, in the unit; missing while the quarter runs), target, status (green,
-    yellow, red or empty), is_complete, n_least (the fewest cases behind value, previous and year_ago; of deals closed those
-    won). An earlier quarter that is not complete in the data is missing. `counted`: cases of at least the last five quarters,
-    counted before. UsageError for an unknown id.
+    yellow, red or empty), is_complete, n_least (the fewest cases, or people whose cases they are, behind value, previous and
+    year_ago, as far as there are any; of deals closed those won). An earlier quarter that is not complete in the data is
+    missing. `counted`: cases of at least the last five quarters, counted before. UsageError for an unknown id.
 
     >>> shown = tiles(Snapshot("data/sample", quarter="2026Q3"), ids=["win_rate"])
     >>> shown[["value", "year_ago", "target", "status"]].round(3).values.tolist()
@@ -55,7 +55,8 @@ def trend(
     snapshot: Snapshot, *, ids: Sequence[str] = TILES, n_quarters: int = 8, level: float = 0.9, counted: Counted | None = None
 ) -> pd.DataFrame:
     """The course of the figures, one row per KPI and quarter, the oldest first: kpi, name, quarter, value, unit, low, high, n,
-    target, is_complete, n_least (cases; of deals closed those won). What the source cannot tell has no rows."""
+    target, is_complete, n_least (cases or people, whichever are fewer; of deals closed those won). What the source cannot tell
+    has no rows."""
     counted = counted or Counted(snapshot, snapshot.quarter, n_quarters)
     parts = []
     for id in ids:
@@ -66,10 +67,11 @@ def trend(
     return found[TREND_COLUMNS]
 
 
-def figures(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
-    """All KPIs of the dictionary that the source can tell for the snapshot's quarter, as `table` gives them, and their
-    names."""
-    return _named(snapshot, table(snapshot, n_quarters=1, level=level))
+def figures(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None = None) -> pd.DataFrame:
+    """All KPIs of the dictionary that the source can tell for the snapshot's quarter, as `table` gives them, and their names.
+    `counted`: cases of quarters up to the snapshot's, counted before."""
+    rows = table(snapshot, n_quarters=1, level=level, counted=counted)
+    return _named(snapshot, rows[rows["quarter"] == snapshot.quarter].reset_index(drop=True))
 
 
 def changes(
@@ -82,7 +84,7 @@ def changes(
     has none, lies where its eight quarters before let expect it (`usual`), and is_noise is missing where these are too few.
     Empty while the quarter runs.
     """
-    counted = counted or Counted(snapshot, snapshot.quarter, BEFORE + 1)
+    counted = counted or Counted(snapshot)
     rows = [row for id in ids if (row := _change(snapshot, counted, id, level))]
     return pd.DataFrame(rows, columns=["kpi", "name", "sentence", "behind", "is_noise"]).astype({"is_noise": "boolean"})
 
@@ -144,18 +146,28 @@ def _tile(snapshot: Snapshot, counted: Counted, id: str, level: float) -> list[o
     shown = [
         quarter for quarter, value in ((snapshot.quarter - 1, previous), (snapshot.quarter - YEAR, year_ago)) if value == value
     ]
-    least = float(cases.reindex([snapshot.quarter, *shown]).min())
+    behind = cases.reindex([snapshot.quarter, *shown])
+    least = float(behind[behind > 0].min()) if (behind > 0).any() else 0.0  # nobody is not a group
     change_year = now["value"] - year_ago if counted.is_whole[snapshot.quarter] and now["is_complete"] else np.nan
     return [id, definition.name["en"], now["value"], unit, now["low"], now["high"], now["n"], previous, year_ago, change_year,
             now["target"], now["status"], bool(now["is_complete"]), least]  # fmt: skip
 
 
 def _behind_value(snapshot: Snapshot, counted: Counted, id: str, rows: pd.DataFrame) -> pd.Series:
-    """The cases behind each quarter's value: of deals closed those won, on which money and time rest."""
-    if definitions(snapshot)[id].population != "closed" or rows.empty:
-        return rows["n"]
-    won = counted.sums("closed", "won", None).droplevel("member")
-    return rows["quarter"].map(won)
+    """The cases behind each quarter's value, or the people these belong to, whichever are fewer; of deals closed those won, on
+    which money and time rest."""
+    definition, least = definitions(snapshot)[id], rows["n"]
+    if rows.empty:
+        return least
+    for population in definition.populations:
+        own = counted.rows(population)
+        if population == "closed":
+            own = own[own["won"] > 0]
+            least = np.minimum(least, rows["quarter"].map(own["quarter"].value_counts()).fillna(0))
+        if "owner_id" in own and own["owner_id"].notna().any():
+            people = rows["quarter"].map(own.groupby("quarter")["owner_id"].nunique())
+            least = least.where(~(people < least), people)
+    return least
 
 
 def _change(snapshot: Snapshot, counted: Counted, id: str, level: float) -> list[object] | None:
@@ -166,7 +178,7 @@ def _change(snapshot: Snapshot, counted: Counted, id: str, level: float) -> list
         return None
     now, then = rows.loc[quarter], rows.loc[before]
     unit, name = now["unit"], definitions(snapshot)[id].name["en"]
-    is_noise, verdict = _noise(now, then, rows["value"].reindex([quarter - i for i in range(BEFORE, 0, -1)]), level)
+    is_noise, verdict = _noise(now, then, rows["value"].reindex([quarter - i for i in range(LOOKED_AT, 0, -1)]), level)
     moved = change(now["value"], then["value"], unit)
     told = f"{name}: {_valued(now)} in {quarter}, {_valued(then)} a year before{f' ({moved})' if moved else ''}; {verdict}."
     return [id, name, told, _behind(snapshot, counted, id, level), is_noise]
@@ -206,10 +218,11 @@ def _booked(snapshot: Snapshot, row: dict[str, float]) -> str:
         return "bookings are not known"
     text = f"{said(row['value'], snapshot.currency)} booked"
     if not row["is_complete"]:
-        return f"{text} so far"
+        return f"{text} so far" if periods.last_day(snapshot.quarter) > snapshot.as_of else f"{text}, as far as the data go"
     if pd.notna(row["target"]) and row["target"] > 0:
         text += f", {row['value'] / row['target']:.0%} of the target"
     if row["year_ago"] > 0:
+        share = f"{abs(row['change_year']) / row['year_ago']:.0%}"
         relation = "above" if row["change_year"] >= 0 else "below"
-        text += f", {abs(row['change_year']) / row['year_ago']:.0%} {relation} a year before"
+        text += ", as much as a year before" if share == "0%" else f", {share} {relation} a year before"
     return text

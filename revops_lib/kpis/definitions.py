@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,26 +14,29 @@ from typing import Any
 import pandas as pd
 
 from .. import sources
-from ..errors import UsageError, nearest
+from ..errors import nearest
 from ..snapshot import Snapshot
 from . import arithmetic
 from .populations import POPULATIONS
 
-KEYS = ("id", "name", "unit", "direction", "population", "anchor", "formula", "code", "inputs", "interval", "ripe_after",
-        "zero", "target", "owner", "version", "not_to_be_confused_with", "example")  # fmt: skip
+KEYS = ("id", "name", "unit", "direction", "population", "anchor", "period", "formula", "code", "inputs", "cases", "interval",
+        "ripe_after", "zero", "target", "owner", "version", "not_to_be_confused_with", "example")  # fmt: skip
 UNITS = ("share", "money", "count", "days", "months", "ratio", "money per day")
 DIRECTIONS = ("up", "down", "none")
 INTERVALS = ("wilson", "bootstrap", "order", "none")
 TARGETS = ("none", "plan")
+PERIODS = ("quarter", "instant", "running")
 OF_CASES = ("middle", "half_reached")  # formulas of the cases themselves, not of their sums
 ROOT = Path(__file__).resolve().parent.parent.parent
+FILE = "data/kpis.yml"
 ASSUMED = "plan"  # inputs that are no sums: assumptions of data/plans/targets.yml
 Ref = tuple[str, str]  # population, measure
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One KPI. `inputs`: argument of the formula → the sum it takes, or two: a quotient of sums."""
+    """One KPI. `inputs`: argument of the formula → the sum it takes, or two: a quotient of sums; `cases`: the measure whose
+    cases it rests on."""
 
     id: str
     name: dict[str, str]
@@ -40,6 +45,8 @@ class Definition:
     formula: str
     code: str
     inputs: dict[str, tuple[Ref, ...]]
+    cases: Ref
+    period: str
     interval: str
     ripe_after: str
     target: str
@@ -50,8 +57,18 @@ class Definition:
 
     @property
     def population(self) -> str:
-        """Whose cases are counted as `n`: those of the first input."""
-        return next(iter(self.inputs.values()))[0][0]
+        """Whose cases are counted: those of the first input."""
+        return self.populations[0]
+
+    @property
+    def populations(self) -> list[str]:
+        """All whose cases are counted, assumptions left out."""
+        return [*dict.fromkeys(ref[0] for own in self.inputs.values() for ref in own if ref[0] != ASSUMED)]
+
+    @property
+    def ripe_days(self) -> int | None:
+        """How many days after the quarter its cases are judged; None: at once."""
+        return None if self.ripe_after == "none" else int(self.ripe_after.removesuffix(" days"))
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -67,13 +84,24 @@ def definitions(snapshot: Snapshot) -> dict[str, Definition]:
     """All KPIs by id, in the order of the file. UsageError naming the line for a key, population, measure, formula or other id
     that does not exist, an id given twice, or two ids with one formula."""
     values, lines = snapshot.dictionary("kpis")
-    return _read(_Yaml(values, lines))
+    return _read(sources.Strict(values, lines, FILE))
 
 
 def of_file(path: Path | None = None) -> dict[str, Definition]:
     """`definitions` of a file, without one of the dictionary of the house."""
     path = ROOT / "data" / "kpis.yml" if path is None else path
-    return _read(_Yaml(sources.read_yaml(path), sources.yaml_lines(path)))
+    return _read(sources.Strict(sources.read_yaml(path), sources.yaml_lines(path), FILE))
+
+
+def counted_elsewhere(id: str, **inputs: float) -> dict[str, Any]:
+    """A KPI of the house's dictionary whose cases no snapshot holds, from what was counted: kpi, name, value, unit, n (cases).
+
+    >>> counted_elsewhere("playbook_freshness", part=17, whole=20)["value"]
+    0.85
+    """
+    one = of_file()[id]
+    value = float(one.function(**inputs))
+    return {"kpi": id, "name": one.name["en"], "value": value, "unit": one.unit, "n": inputs["whole"]}
 
 
 def dictionary(snapshot: Snapshot) -> pd.DataFrame:
@@ -109,19 +137,7 @@ def _numbers(value: Any) -> Any:
     return [float(Fraction(one)) for one in value] if isinstance(value, list) else float(Fraction(value))
 
 
-class _Yaml:
-    """Values and the lines they stand on."""
-
-    def __init__(self, values: dict[str, Any], lines: dict[tuple[str | int, ...], int]) -> None:
-        self.values, self._lines = values, lines
-
-    def wrong(self, at: tuple[str | int, ...], what: str, do: str) -> UsageError:
-        while at and at not in self._lines:
-            at = at[:-1]
-        return UsageError(what, f"data/kpis.yml, line {self._lines.get(at, 1)}", do)
-
-
-def _read(file: _Yaml) -> dict[str, Definition]:
+def _read(file: sources.Strict) -> dict[str, Definition]:
     entries = file.values.get("kpis")
     if not isinstance(entries, list) or not entries:
         raise file.wrong(("kpis",), "no list of kpis", "write `kpis:` and a list below it")
@@ -131,7 +147,7 @@ def _read(file: _Yaml) -> dict[str, Definition]:
         one = _definition(file, ("kpis", place), entry)
         if one.id in found:
             raise file.wrong(("kpis", place), f"two KPIs are called {one.id!r}", "give each its own id")
-        formula = (one.code, tuple(one.inputs.items()))
+        formula = (one.code, tuple(sorted(one.inputs.items())))
         if formula in formulas:
             raise file.wrong(("kpis", place), f"{one.id} is what {formulas[formula]} is", "one KPI, one id")
         found[one.id], formulas[formula] = one, one.id
@@ -142,16 +158,12 @@ def _read(file: _Yaml) -> dict[str, Definition]:
     return found
 
 
-def _definition(file: _Yaml, at: tuple[str | int, ...], entry: Any) -> Definition:
-    if not isinstance(entry, dict):
-        raise file.wrong(at, f"{entry!r} is no KPI", "write its keys")
-    for key in entry:
-        if key not in KEYS:
-            raise file.wrong((*at, key), f"unknown key {key!r}", nearest(str(key), KEYS))
-    for key in KEYS:
-        if key not in entry:
-            raise file.wrong(at, f"key {key!r} is missing", "a KPI states every key")
+def _definition(file: sources.Strict, at: sources.Way, entry: Any) -> Definition:
+    file.keys(at, KEYS)
+    file.keys((*at, "name"), ("en", "fr"))
+    file.keys((*at, "example"), ("inputs", "gives", "source"))
     for key, known in (("unit", UNITS), ("direction", DIRECTIONS), ("interval", INTERVALS), ("target", TARGETS),
+                       ("period", PERIODS),
                        ("zero", ("missing",)), ("population", [*POPULATIONS])):  # fmt: skip
         if entry[key] not in known:
             raise file.wrong((*at, key), f"{key} {entry[key]!r} is not known", nearest(str(entry[key]), known))
@@ -159,23 +171,48 @@ def _definition(file: _Yaml, at: tuple[str | int, ...], entry: Any) -> Definitio
         raise file.wrong(
             (*at, "anchor"), f"{entry['population']} are dated by the {POPULATIONS[entry['population']].anchor}", "say so"
         )
-    if not callable(getattr(arithmetic, str(entry["code"]), None)):
+    code = str(entry["code"])
+    if code.startswith("_") or not inspect.isfunction(getattr(arithmetic, code, None)):
         raise file.wrong((*at, "code"), f"unknown formula {entry['code']!r}", "name a function of kpis.arithmetic")
+    try:
+        inspect.signature(getattr(arithmetic, entry["code"])).bind(**entry["inputs"])
+    except TypeError as failure:
+        raise file.wrong((*at, "inputs"), f"inputs of {entry['code']}: {failure}", "name its arguments, each once") from failure
     inputs = {name: _refs(file, (*at, "inputs", name), told) for name, told in entry["inputs"].items()}
     if next(iter(inputs.values()))[0][0] != entry["population"]:
         raise file.wrong(
             (*at, "population"), f"the first input is not of {entry['population']}", "name the population counted first"
         )
+    if entry["interval"] == "wilson" and {*inputs} != {"part", "whole"}:
+        raise file.wrong((*at, "interval"), "wilson is of a part of a whole", "name another interval, or none")
+    if (entry["interval"] == "order") != (code in OF_CASES):
+        raise file.wrong((*at, "interval"), f"{entry['interval']} is no interval of {code}", "order is that of a median")
+    (counted,) = _refs(file, (*at, "cases"), entry["cases"])
+    if counted[0] not in {ref[0] for own in inputs.values() for ref in own}:
+        raise file.wrong((*at, "cases"), f"{counted[0]} are not counted in it", "name a measure of its inputs' populations")
+    if entry["ripe_after"] != "none" and not re.fullmatch(r"\d+ days", str(entry["ripe_after"])):
+        raise file.wrong((*at, "ripe_after"), f"{entry['ripe_after']!r} is no number of days", "write none, or such as 90 days")
     others = entry["not_to_be_confused_with"]
-    return Definition(
+    one = Definition(
         str(entry["id"]), entry["name"], entry["unit"], entry["direction"], entry["formula"], entry["code"], inputs,
-        entry["interval"], entry["ripe_after"], entry["target"], entry["owner"], str(entry["version"]),
-        () if others == "none" else tuple(others), entry["example"],
+        counted, entry["period"], entry["interval"], entry["ripe_after"], entry["target"], entry["owner"],
+        str(entry["version"]), () if others == "none" else tuple(others), entry["example"],
     )  # fmt: skip
+    try:
+        _, found, holds = example(one)
+    except (TypeError, ValueError, AttributeError, ZeroDivisionError) as failure:
+        raise file.wrong(
+            (*at, "example"), f"the example cannot be computed: {failure}", "name the formula's arguments"
+        ) from failure
+    if not holds:
+        raise file.wrong((*at, "example"), f"the example gives {found:g}, not {entry['example']['gives']}", "correct either")
+    return one
 
 
-def _refs(file: _Yaml, at: tuple[str | int, ...], told: Any) -> tuple[Ref, ...]:
+def _refs(file: sources.Strict, at: sources.Way, told: Any) -> tuple[Ref, ...]:
     refs = []
+    if isinstance(told, list) and len(told) != 2:
+        raise file.wrong(at, f"{len(told)} sums where one or two should be", "write population.measure, or [sum, sum]")
     for text in told if isinstance(told, list) else [told]:
         population, _, measure = str(text).partition(".")
         if population == ASSUMED:

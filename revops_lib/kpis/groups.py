@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from .. import periods
+from .. import periods, privacy
 from ..errors import DataRefused
+from ..privacy import SMALLEST_GROUP
 from ..snapshot import Snapshot
+from . import cases
 from .arithmetic import ratio
-from .counted import Counted
+from .counted import Counted, Keys
+from .targets import objectives
 from .values import table
 
-SMALLEST_GROUP = 5  # people
 YEAR = 4  # quarters
 DEALS = ("bookings", "win_rate", "average_deal", "cycle_time", "pipeline_created")  # figures that all groups of deals have
 PEOPLED = ("closed", "created", "targets")  # populations whose people are counted
-OBJECTIVES = "product_objectives"
 
 
-def teams(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
+def teams(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None = None) -> pd.DataFrame:
     """Figures of the quarter by team, one row per team of at least five people, in the order of their names.
 
-    Smaller ones are counted together as "other teams", with the smallest of the others where they are still too few, so that
-    none can be had by subtraction; with fewer than five people in all the frame is empty. People: owners of the deals closed or
-    created, or with a quota, in this quarter and in the same one last year, whichever are fewest. Team: that of the owner's
-    latest assignment. Columns: team, n_people, n (deals closed), bookings, year_ago (bookings), win_rate, win_rate_low,
-    win_rate_high, average_deal, cycle_time (days), pipeline_created, quota_attainment.
+    Smaller ones, and those called after a person, are counted together as "other teams", with the smallest of the others where
+    they are still too few, so that none can be had by subtraction; with fewer than five people in all the frame is empty.
+    People: owners of the deals closed or created, or with a quota, in this quarter and in the same one last year, whichever are
+    fewest. Team: that of the owner's latest assignment. Columns: team, n_people, n (deals closed), bookings, year_ago
+    (bookings), win_rate, win_rate_low, win_rate_high, average_deal, cycle_time (days), pipeline_created, quota_attainment.
+    `counted`: cases of at least the last five quarters, counted before.
     """
-    return _of_people(snapshot, "team", level)
+    return _of_people(snapshot, "team", level, counted)
 
 
-def regions(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
+def regions(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None = None) -> pd.DataFrame:
     """Figures of the quarter by region (of the account, else of the owner), as `teams` gives them by team, without
     quota_attainment, which is not told by accounts."""
-    return _of_people(snapshot, "region", level).drop(columns="quota_attainment", errors="ignore")
+    return _of_people(snapshot, "region", level, counted).drop(columns="quota_attainment", errors="ignore")
 
 
-def products(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
-    """Results by product against its objective (`data/plans/product_objectives.yml`), one row per product that is for sale or
-    has closed deals in the quarter, in the order of their ids.
+def products(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None = None) -> pd.DataFrame:
+    """Results by product against its objective (`plans/product_objectives.yml`), one row per product that is for sale, has
+    closed deals in the quarter or an objective (misspelt, it stands there without a name), in the order of their ids.
 
     Columns: product_id, name, family, launched (quarter of its launch; missing without a date), is_new (launched in the year up
     to the quarter's end), n (deals closed), bookings, objective (missing where none is set), attainment (bookings ÷ objective),
@@ -51,16 +54,17 @@ def products(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     """
     if not snapshot.has("products"):
         raise DataRefused("this source has no products", f"data {snapshot.data}", "map a table of products")
-    found = _wide(snapshot, "product_id", Counted(snapshot, snapshot.quarter, YEAR + 1), ("bookings", "win_rate"), level)
+    counted = counted or Counted(snapshot, snapshot.quarter, YEAR + 1)
+    found = _wide(snapshot, "product_id", counted, ("bookings", "win_rate"), level)
     known = snapshot.table("products").set_index("product_id")[["name", "family", "launch_date"]]
     quarter = known["launch_date"].dt.to_period(snapshot.quarter.freqstr)
     known = known.assign(launched=quarter)[(quarter <= snapshot.quarter) | quarter.isna()]
-    shown = known.reindex(known.index.union(found.index, sort=False)).join(found)
+    objective = pd.Series(objectives(snapshot, periods.first_day(snapshot.quarter)), dtype="float64")
+    shown = known.reindex(known.index.union(found.index, sort=False).union(objective.index, sort=False)).join(found)
     shown.index.name = "product_id"
-    shown = shown[shown["n"].fillna(0).gt(0) | shown["name"].notna()].assign(
-        n=lambda rows: rows["n"].fillna(0), bookings=lambda rows: rows["bookings"].fillna(0.0)
-    )
-    objective = pd.Series(_objectives(snapshot), dtype="float64").reindex(shown.index)
+    is_shown = shown["n"].fillna(0).gt(0) | shown["name"].notna() | shown.index.isin(objective.index)
+    shown = shown[is_shown].assign(n=lambda rows: rows["n"].fillna(0), bookings=lambda rows: rows["bookings"].fillna(0.0))
+    objective = objective.reindex(shown.index)
     shown = shown.assign(
         objective=objective, attainment=ratio(shown["bookings"], objective.fillna(0)),
         is_new=(shown["launched"] > snapshot.quarter - YEAR).fillna(False).astype(bool),
@@ -83,11 +87,11 @@ class _Pooled(Counted):
         return shown[code] if len(names) else code, groups
 
 
-def _of_people(snapshot: Snapshot, by: str, level: float) -> pd.DataFrame:
-    counted, others = Counted(snapshot, snapshot.quarter, YEAR + 1), f"other {by}s"
-    people = _people(counted, by)
-    shown = _pooled(people, others)
-    number = people.groupby(people.index.map(shown)).sum()
+def _of_people(snapshot: Snapshot, by: str, level: float, counted: Counted | None) -> pd.DataFrame:
+    counted, others = counted or Counted(snapshot, snapshot.quarter, YEAR + 1), f"other {by}s"
+    people = People(_owners(counted, by))
+    shown = people.pooled(others, apart=after_people(snapshot, by, people.number.index))
+    number = People(people.owners.assign(member=people.owners["member"].map(shown))).number
     found = _wide(snapshot, by, _Pooled(counted, shown, others), (*DEALS, "quota_attainment"), level)
     found = found[found.index.isin(number.index[number >= SMALLEST_GROUP])]
     found.insert(0, "n_people", number.reindex(found.index).astype("int64"))
@@ -100,7 +104,7 @@ def _wide(snapshot: Snapshot, by: str, counted: Counted, ids: tuple[str, ...], l
     now = {id: rows[rows["quarter"] == snapshot.quarter].set_index("member") for id, rows in parts.items()}
     bookings = parts["bookings"]
     year_ago = bookings[(bookings["quarter"] == snapshot.quarter - YEAR) & bookings["is_complete"]].set_index("member")["value"]
-    found = pd.DataFrame({"n": now["bookings"]["n"], "bookings": now["bookings"]["value"]})
+    found = pd.DataFrame({"n": now["win_rate"]["n"], "bookings": now["bookings"]["value"]})
     found["year_ago"] = year_ago.reindex(found.index)
     for id in ids[1:]:
         if id in now:
@@ -120,36 +124,58 @@ def _asked(snapshot: Snapshot, by: str, counted: Counted, id: str, level: float)
         return None
 
 
-def _people(counted: Counted, by: str) -> pd.Series:
-    """People of each group: the fewest behind any figure of this quarter or the same one last year that has cases."""
-    quarters = (counted.quarters[-1], counted.quarters[0])
+@dataclass(frozen=True)
+class People:
+    """Whose cases are counted in which group. `owners`: one row per case, figure (what is counted, in which quarter), member
+    (its group) and owner_id. Of a group, or several together, count the fewest behind any figure that has cases in it."""
+
+    owners: pd.DataFrame
+
+    @cached_property
+    def number(self) -> pd.Series:
+        return self.owners.groupby(["member", "figure"])["owner_id"].nunique().groupby("member").min()
+
+    def together(self, members: Iterable[str]) -> int:
+        """A person who is in several of these groups counts once."""
+        own = self.owners[self.owners["member"].isin([*members])]
+        return int(own.groupby("figure")["owner_id"].nunique().min()) if len(own) else 0
+
+    def pooled(self, others: str, *, apart: Iterable[str] = ()) -> dict[str, str]:
+        return privacy.pooled(self.number, others, apart=apart, together=self.together)
+
+
+def owners(
+    counted: Counted, populations: Iterable[str], by: str, quarters: Iterable[pd.Period], keys: Keys = cases.GROUPS
+) -> pd.DataFrame:
+    """`People.owners` of populations in some quarters; none where cases belong to nobody."""
     parts = []
+    for population in populations:
+        rows = counted.rows(population)
+        group, index = counted.groups(population, by, keys)
+        if "owner_id" in rows:
+            figure = population + " " + rows["quarter"].astype("str")
+            member = np.asarray(index.get_level_values("member"), object)[group]
+            own = pd.DataFrame({"figure": figure, "member": member, "owner_id": rows["owner_id"]})
+            parts.append(own[rows["quarter"].isin([*quarters])])
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["figure", "member", "owner_id"])
+
+
+def _owners(counted: Counted, by: str) -> pd.DataFrame:
+    """Who stands behind the figures of this quarter and the same one last year."""
+    quarters = (counted.quarters[-1], counted.quarters[-1] - YEAR)
+    parts, refused = [], []
     for population in PEOPLED:
         try:
-            rows = counted.rows(population)
-            group, index = counted.groups(population, by)
-        except DataRefused:
-            continue
-        owners = rows["owner_id"].groupby(group).nunique().set_axis(index)
-        parts.append(owners[owners.index.get_level_values("quarter").isin(quarters)])
-    return pd.concat(parts).groupby("member").min()
+            parts.append(owners(counted, [population], by, quarters))
+        except DataRefused as failure:
+            refused.append(failure)
+    if not parts:
+        raise refused[0]
+    return pd.concat(parts)
 
 
-def _pooled(people: pd.Series, others: str) -> dict[str, str]:
-    """Under which name each group is shown."""
-    ordered = people.sort_values(kind="stable")
-    small = {*ordered[(ordered < SMALLEST_GROUP) | (ordered.index == others)].index}
-    count = int(ordered[ordered.index.isin(small)].sum())
-    for name, n in ordered.items():
-        if not small or count >= SMALLEST_GROUP:
-            break
-        if name not in small:
-            small.add(name)
-            count += int(n)
-    return {name: others if name in small else name for name in people.index}
-
-
-def _objectives(snapshot: Snapshot) -> dict[str, float]:
-    """Bookings that each product is to bring in the quarter."""
-    plan = snapshot.plan(OBJECTIVES, on=periods.first_day(snapshot.quarter))["products"]
-    return {product: float(amount) if (amount := Fraction(told)) > 0 else np.nan for product, told in plan.items()}
+def after_people(snapshot: Snapshot, by: str, names: Iterable[str]) -> set[str]:
+    """The teams called after a rep or a manager; groups of another kind are not."""
+    reps = snapshot.table("reps")
+    persons = pd.concat([reps["rep_id"], reps["name"], reps["manager_id"]]).dropna().unique()
+    return privacy.after_people(names, persons) if by == "team" else set()

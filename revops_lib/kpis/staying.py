@@ -81,7 +81,7 @@ def survival_by(
     [0.75, nan]
     """
     rows = []
-    for member, group in frame.groupby(by):
+    for member, group in frame.groupby(frame[by].astype("object").fillna("(unknown)")):
         time, gone = group[duration].astype("float64"), group[ended].astype(bool)
         start = None if entry is None else group[entry]
         curve = statistics.survival_curve(time, gone, level, entry=start)

@@ -70,7 +70,7 @@ def _section(file: sources.Strict, section: str, known: Iterable[str] | None, wh
     entries = file.values.get(section, {})
     if not isinstance(entries, dict):
         raise file.wrong((section,), f"{entries!r} stands where a {what} should", "write each as `id: {date: number}`")
-    found = {}
+    found: dict[str, Dated] = {}
     for id, told in entries.items():
         if known is not None and id not in known:
             raise file.wrong((section, id), f"unknown {what} {id!r}", nearest(str(id), known))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SMALLEST_GROUP = 5  # people or deals; nothing about fewer is published
 # Rows that are no part of a table's sum: totals, and what a forecast is compared with.
 TOTALS = {"company", "all teams", "total", "CRM stage probability", "Last quarter again", "Same quarter last year"}
+KPI = "kpi"  # the key of a table of KPIs
 _DEALS = ("won to date", "open", "pulled in")  # how parts of a forecast begin that count deals; the others count past quarters
 
 
@@ -53,8 +54,19 @@ class Groups:
         """What each row is called."""
         return [{str(self.frame[key].iloc[row]) for key in self.keys} for row in range(len(self.frame))]
 
+    @cached_property
+    def spoken(self) -> list[set[str]]:
+        """What sentences call each row: a KPI by its name, not by its id."""
+        if KPI not in self.keys or "name" not in self.frame:
+            return self.names
+        ids, names = self.frame[KPI].astype(str), self.frame["name"].astype(str)
+        return [own - {id} | {name} for own, id, name in zip(self.names, ids, names, strict=True)]
+
     def lines(self) -> list[list[int]]:
-        """Rows whose sum a reader may know: all but the totals, and those of each name; at least two rows each."""
+        """Rows whose sum a reader may know: all but the totals, and those of each name; at least two rows each. Different KPIs
+        have no sum."""
+        if KPI in self.keys:
+            return []
         parts = [row for row, names in enumerate(self.names) if not names & TOTALS]
         lines = [parts]
         for key in self.keys:

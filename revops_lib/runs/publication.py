@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..allowlist import BESIDE, FEW, NOT_AVAILABLE, NOT_TOLD, TOO_FEW
 from ..errors import DataRefused
 from .disclosure import SMALLEST_GROUP, TOTALS, Groups, hide, is_few
 
 _AMOUNTS = ("expected_amount", "low", "high")
-TOO_FEW = "Not published: fewer than five people stand behind this number."
-NOT_AVAILABLE = ["Not available"]  # the columns of a table that the source cannot support
-NOT_TOLD = "Not published: it is about a group that is hidden below."
+_ADVISED = ("finding", "action", "owner", "effort", "expected", *_AMOUNTS)  # what of an advice may be published
 EXPLAINED = {"bookings"}  # rows a topic is about: where one is hidden, neither answer nor advice nor picture is published
-FEW, BESIDE = "fewer than five", "not shown"
 _WHY = f"Groups of fewer than five are hidden; “{BESIDE}” stands where the difference to a total would give them."
 
 
@@ -121,8 +119,8 @@ def _report(
     tells = _teller(small)
     figures = [name for name in entry["figures"] if name in content["figures"] and _may_be_drawn(name, groups, small)]
     is_silent = any(group.names[row] & EXPLAINED for group in small for row in group.hidden)
-    may_advise = entry["recommendations"] and not is_silent
-    advice = [item for item in content["recommendations"] if may_advise and not tells(item["finding"])]
+    may_advise = entry["recommendations"] and not is_silent and not _are_few(content)
+    advice = [item for item in content["recommendations"] if may_advise and not tells(f"{item['finding']} {item['action']}")]
     headline = NOT_TOLD if is_silent or tells(content["headline"]) else content["headline"]
     notes = [f"{name} is not published: its groups cannot be counted." for name in tables if name not in groups]
     return {
@@ -136,7 +134,7 @@ def _report(
             {"file": f"{stem}.{name}{Path(shown['file']).suffix}", **_only(shown, "alt", "caption")}
             for name, shown in ((name, content["figures"][name]) for name in figures)
         ],
-        "recommendations": [_only(item, "finding", "action", "owner", "expected") for item in advice],
+        "recommendations": [_only(item, *_ADVISED) for item in advice],
     }
 
 
@@ -162,7 +160,7 @@ def _may_be_drawn(figure: str, groups: Mapping[str, Groups], small: list[Groups]
 
 def _teller(small: Iterable[Groups]) -> Callable[[str], bool]:
     """Whether a sentence names the group of a hidden row, in small letters or capitals."""
-    hidden = [names for group in small for row in group.hidden if not (names := group.names[row]) & TOTALS]
+    hidden = [names for group in small for row in group.hidden if not (names := group.spoken[row]) & TOTALS]
     looked_for = [[re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE) for name in names] for names in hidden]
     return lambda sentence: any(all(name.search(sentence) for name in names) for names in looked_for)
 
