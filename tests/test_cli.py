@@ -296,3 +296,11 @@ def _wait(condition: Any, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.1)
+
+
+def test_a_reader_that_has_read_enough_is_no_failure() -> None:
+    running = subprocess.Popen([*REVOPS, "playbook", "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    assert (running.stderr.read(), running.wait(timeout=60)) == ("", 141)
+    running.stderr.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import signal
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from typing import NoReturn
 
 from .. import masking
 from ..errors import RevopsError, UsageError, nearest
-from . import alerting, data, exporting, house, paying, publishing, running, scheduling, scoring
+from . import alerting, data, exporting, house, paying, playbook, publishing, running, scheduling, scoring
 from .verb import RUNS
 
 VERBS = (
@@ -43,6 +44,7 @@ VERBS = (
     exporting.add_export,
     alerting.add_alerts,
     alerting.add_board,
+    playbook.add_playbook,
     publishing.add_site,
     publishing.add_scan,
     house.add_doctor,
@@ -55,7 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with _ended_by_sigterm():
             arguments = _parse(argv)
-            return arguments.call(arguments)
+            code = arguments.call(arguments)
+            sys.stdout.flush()
+            return code
     except RevopsError as failure:
         print(masking.masked(str(failure)), file=sys.stderr)
         return failure.exit_code
@@ -64,6 +68,9 @@ def main(argv: list[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except _Terminated:
         return _Terminated.exit_code
+    except BrokenPipeError:  # who reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # 128 + SIGPIPE
     except Exception as failure:
         what = masking.masked(" ".join(f"unexpected {type(failure).__name__}: {failure}".split()))
         print(f"error: {what} — {_log(argv)} — report it with that file", file=sys.stderr)
