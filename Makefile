@@ -37,7 +37,7 @@ site: setup  ## build the site from the runs that are there
 test: setup browser lint  ## what must hold at every change: style, types, tests
 	$(BIN)/pytest -m 'not truth and not whole' -n 2 --dist loadfile --doctest-modules tests revops_lib
 
-whole: setup  ## the main job end to end, killed and starved runs, stored notebooks; CI runs it after `make test`
+whole: setup browser  ## the main job end to end, killed and starved runs, stored notebooks; CI runs it after `make test`
 	$(BIN)/pytest -m 'whole and not truth' -n 2 --dist loadfile tests
 	$(BIN)/pytest --nbval --nbval-cell-timeout=300 -n 2 --dist loadfile notebooks
 
@@ -77,8 +77,9 @@ lock: setup  ## pin the newest versions that pyproject.toml allows
 	  --no-emit-index-url --no-emit-find-links --upgrade pyproject.toml -o requirements.lock
 	$(BIN)/python .ci/generated.py
 
-browser:  # the test of the site's search needs Chromium
+browser:  # the tests of the site need Chromium, and axe-core for what a screen reader finds
 	bash .ci/chromium
+	PYTHON=$(PYTHON) bash .ci/axe
 
 clean:
 	rm -rf $(VENV) runs site _build

@@ -14,6 +14,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import playbooks
 import pyarrow.parquet
 import pytest
 from test_runs import House
@@ -361,12 +362,13 @@ def test_the_nth_operation_of_a_site_build_fails(tmp_path, monkeypatch, can_swap
 
     monkeypatch.setattr(building, "_jupyter_book", pages)
     (tmp_path / "runs").mkdir()
+    playbook = playbooks.small(tmp_path / "playbook")
     to, kept = tmp_path / "site", tmp_path / "kept"
-    site.build(runs=tmp_path / "runs", to=to)
+    site.build(runs=tmp_path / "runs", to=to, playbook=playbook)
     old = contents(to)
     shutil.copytree(to, kept)
     said = "new"
-    site.build(runs=tmp_path / "runs", to=to)
+    site.build(runs=tmp_path / "runs", to=to, playbook=playbook)
     new = contents(to)
     assert old != new
     for n in range(1, 300):
@@ -375,12 +377,12 @@ def test_the_nth_operation_of_a_site_build_fails(tmp_path, monkeypatch, can_swap
         with monkeypatch.context() as patch:
             fault = Fault(patch, n)
             try:
-                site.build(runs=tmp_path / "runs", to=to)
+                site.build(runs=tmp_path / "runs", to=to, playbook=playbook)
             except CannotWrite:
                 assert contents(to) in (old, new), f"operation {n}"
             else:
                 assert contents(to) == new
-        strays = {path.name for path in tmp_path.iterdir()} - {"site", "kept", "runs", ".site.lock"}
+        strays = {path.name for path in tmp_path.iterdir()} - {"site", "kept", "runs", "playbook", ".site.lock"}
         assert not strays, f"operation {n} left {strays}"
         if fault.left > 0:
             break

@@ -5,6 +5,7 @@ What must never get out is planted in the runs and searched for in every built f
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import hashlib
 import html
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import playbooks
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -28,6 +30,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from revops_lib import disk, site
+from revops_lib import pages as pages_of
 from revops_lib.errors import CannotWrite, DataRefused, Locked, UsageError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +77,8 @@ HOSTILE = [
     "</td></table><script>window.canary=1</script>",
     "<!--><script>window.canary=1</script>-->",
 ]
+OWN = "---\nowner: RevOps\n---\n"
+DAY = dt.date(2026, 11, 22)
 INTERNAL = "xyzzyinternalonly"
 CANARIES = [
     "canarytable",
@@ -131,14 +136,14 @@ def write_png(path: Path) -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site for everyone: the shipped playbook with an internal page, an unlisted page and a method added."""
     place = tmp_path_factory.mktemp("site")
-    playbook = shutil.copytree(ROOT / "playbook", place / "playbook")
-    (playbook / "methods").mkdir(exist_ok=True)
-    (playbook / "methods" / "forecast.md").write_text("# How the forecast is computed\n\nText.\n", encoding="utf-8")
+    playbook = playbooks.without_numbers(place / "playbook")
+    (playbook / "methods" / "forecast.md").write_text(f"{OWN}# How the forecast is computed\n\nText.\n", encoding="utf-8")
     shown = "![rival](_static/canarypicture.png) ![rival](pictures/map.png)"
-    inside = f"---\naudience: internal\n---\n# Battlecards\n\n{INTERNAL} {shown}\n"
+    inside = f"---\nowner: x\naudience: internal\n---\n# Battlecards\n\n{INTERNAL} {shown}\n"
     (playbook / "battlecards.md").write_text(inside, encoding="utf-8")
     drawn = "![a](_static/a-open.png) ![b](/_static/b.png) ![map](./map.png)"
-    written = f"# Glossary\n\n<b id=typed>x</b>\n\n<hr id=typed>\n\n{drawn}\n"
+    asked = "| a |\n| --- |\n| **[[compensation.headline]]** |\n\n- [[compensation.headline]]"
+    written = f"{OWN}# Glossary\n\n<b id=typed>x</b>\n\n<hr id=typed>\n\n{drawn}\n\n{asked}\n"
     (playbook / "glossary.md").write_text(written, encoding="utf-8")
     (playbook / "pictures").mkdir()
     for name in ("_static/canarypicture.png", "_static/open.png", "_static/a-open.png", "_static/b.png"):
@@ -188,7 +193,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_png(public / f"forecast.{name}.png")
     (runs / "2026Q3" / "results").mkdir()
     (runs / "2026Q3" / "results" / "forecast.json").write_text('"canaryresult"', encoding="utf-8")
-    index = site.build(runs=runs, to=place / "site", playbook=playbook)
+    index = site.build(runs=runs, to=place / "site", playbook=playbook, day=DAY)
     assert index == place / "site" / "index.html"
     return index.parent
 
@@ -201,7 +206,7 @@ def tiny(tmp_path: Path) -> Path:
     shutil.copyfile(ROOT / "playbook" / "_config.yml", playbook / "_config.yml")
     shutil.copyfile(ROOT / "playbook" / "reports.yml", playbook / "reports.yml")
     (playbook / "_toc.yml").write_text("format: jb-book\nroot: index\nparts: []\n", encoding="utf-8")
-    (playbook / "index.md").write_text("# Book\n\n```{include} reports/_latest.md\n```\n", encoding="utf-8")
+    (playbook / "index.md").write_text(f"{OWN}# Book\n\n```{{include}} reports/_latest.md\n```\n", encoding="utf-8")
     return playbook
 
 
@@ -277,6 +282,30 @@ def test_report_shows_answer_tables_picture_advice_stamp_and_method(built: Path)
     assert any(a.get("href") == "../../methods/forecast.html" for _, a in report.tags)
 
 
+def test_what_to_do_is_one_list_of_all_topics_by_what_it_brings(tmp_path: Path) -> None:
+    def advice(finding: str, **amounts: object) -> dict[str, object]:
+        return {"finding": finding, "action": "a", "owner": "o", "effort": "S", **amounts}
+
+    little, much = ({"expected_amount": amount, "expected": f"{amount:,.0f} EUR"} for amount in (900.0, 38288.0))
+    topics = [
+        topic("quality", recommendations=[advice("none1")]),
+        topic("bottlenecks", recommendations=[advice("little", **little), advice("none2")]),
+        topic("forecast", recommendations=[advice("much", **much)]),
+        topic("compensation", recommendations=[advice("secret", **much)]),
+    ]
+    listed = {name: {"title": name.capitalize(), "tables": [], "figures": [], "recommendations": name != "compensation"}
+              for name in ("quality", "forecast", "bottlenecks", "compensation")}  # fmt: skip
+    report = site.reports.publish(tmp_path, "2026Q3", write_run(tmp_path / "runs", "2026Q3", topics), listed)
+    text = html.unescape((tmp_path / "reports" / "2026Q3" / "actions.md").read_text(encoding="utf-8"))
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
+    assert rows == [
+        ["1", "Forecast", "much", "a", "38,288 EUR", "o", "S"], ["2", "Bottlenecks", "little", "a", "900 EUR", "o", "S"],
+        ["3", "Bottlenecks", "none2", "a", "–", "o", "S"], ["4", "Quality", "none1", "a", "–", "o", "S"],
+    ]  # fmt: skip
+    assert "secret" not in text and "S days, M weeks, L a quarter or more" in text
+    assert "(actions.md)" in site.reports.headlines(report)
+
+
 def test_every_page_can_be_reached_and_no_link_inside_is_broken(built: Path) -> None:
     reached = {(built / "index.html").resolve()}
     for file in pages(built):
@@ -296,13 +325,20 @@ def test_every_page_can_be_reached_and_no_link_inside_is_broken(built: Path) -> 
 
 
 def test_shipped_pages_name_owner_and_verification_and_hold_no_filler(built: Path) -> None:
-    for source in sorted((ROOT / "playbook").glob("*.md")):
-        text = source.read_text(encoding="utf-8")
-        about = yaml.safe_load(text.split("---\n")[1])
-        assert about["owner"] and about["verified"].isoformat()
-        assert not re.search(r"lorem|todo|tbd|\[\[", text, flags=re.IGNORECASE), source.name
-        if source.name != "index.md":
-            assert f"Owner: {about['owner']}" in page(built / f"{source.stem}.html").text
+    shown, _ = pages_of.read_all(ROOT / "playbook")
+    assert len(shown) > 20
+    for one in shown:
+        assert one.owner and one.verified
+        assert not re.search(r"lorem|todo|tbd", one.text, flags=re.IGNORECASE), one.name
+        if one.name not in ("index", "methods/forecast") and one.audience == "everyone":
+            assert f"Owner: {one.owner} · " in page(built / f"{one.name}.html").text
+
+
+def test_a_live_number_of_hostile_text_is_text(built: Path) -> None:
+    glossary = page(built / "glossary.html")
+    assert glossary.text.count(HOSTILE[1]) == 2 and "Numbers: 2026Q3, as of 2026-09-30, from Compensation." in glossary.text
+    assert not [a for _, a in glossary.article if "onerror" in a or a.get("src") == "x"]
+    assert any(a.get("href") == "reports/2026Q3/compensation.html" for _, a in glossary.article)
 
 
 def test_the_list_of_reports_says_when_a_run_last_succeeded_and_that_the_last_one_failed(built: Path) -> None:
@@ -394,14 +430,19 @@ def test_nothing_is_loaded_from_elsewhere(built: Path) -> None:
 
 def browse(url: str, tmp_path: Path, *more: str) -> str:
     """The page as Chromium shows it after its scripts ran; no name resolves."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
+    command = [*chromium(tmp_path), "--virtual-time-budget=10000", "--dump-dom", *more, url]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=True).stdout
+
+
+def chromium(tmp_path: Path) -> list[str]:
+    """The command of a browser without window and network."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
         reason = "no Chromium: .ci/chromium installs it"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     flags += ["--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000", "--dump-dom", *more]
-    return subprocess.run([chromium, *flags, url], capture_output=True, encoding="utf-8", timeout=120, check=True).stdout
+    return [found, *flags, f"--user-data-dir={tmp_path / 'profile'}"]
 
 
 # Opens every page in a frame, follows every link that would run, and tells which pages ran something that was typed.
@@ -497,7 +538,7 @@ def test_without_a_run_the_site_says_so_and_replaces_the_old_one(tiny: Path, tmp
 
 
 def test_a_quarter_is_shown_alone_and_the_internal_site_has_internal_pages(tiny: Path, tmp_path: Path) -> None:
-    inside = "---\naudience: internal\n---\n# Battlecards\n\n![rival](rival.png)\n"
+    inside = "---\nowner: x\naudience: internal\n---\n# Battlecards\n\n![rival](rival.png)\n"
     (tiny / "battlecards.md").write_text(inside, encoding="utf-8")
     write_png(tiny / "rival.png")
     for quarter in ("2026Q2", "2026Q3"):

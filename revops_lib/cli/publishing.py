@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from .verb import RUNS, SITE, path, verb
 
 def add_site(verbs: Any) -> str:
     parser = verb(verbs, "site", _site, "build the site from the playbook and the runs", "revops site\nrevops site 2026Q3")
+    parser.add_argument("--preview", action="store_true", help="also with pages that changed since they were verified")
     parser.add_argument("quarter", nargs="?", metavar="QUARTER", help="show this run only (default: every run)")
     parser.add_argument("--audience", default="everyone", metavar="WHO", help="everyone (default) or internal")
     parser.add_argument("--runs", type=path, default=RUNS, metavar="DIR", help="where the runs are (default: runs)")
@@ -34,6 +36,7 @@ def _site(arguments: argparse.Namespace) -> int:
     if arguments.runs != RUNS and not arguments.runs.is_dir():
         raise UsageError("there is no such folder", f"--runs {arguments.runs}", "name the --out folder of `revops run`")
     wanted = {"runs": arguments.runs, "to": arguments.to, "audience": arguments.audience}
+    wanted |= {"day": dt.datetime.now(dt.UTC).date(), "preview": arguments.preview}
     try:
         print(site.build(arguments.quarter, **wanted, say=lambda sentence: print(sentence, file=sys.stderr)))
     except site.SiteRefused as refused:

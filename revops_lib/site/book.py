@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import posixpath
 import re
 import shutil
@@ -10,14 +11,12 @@ from typing import Any
 
 import yaml
 
-from .. import allowlist, sources, tables
-from ..allowlist import AUDIENCES
-from ..errors import UsageError, nearest
-from . import reports
+from .. import allowlist, pages, sources, tables
+from ..errors import UsageError
+from ..pages import GENERATED, Page
+from . import calculator, feedback, freshness, live, reports, status, tools
 
-PLAYBOOK = Path(__file__).resolve().parent.parent.parent / "playbook"
 PICTURES = {".png", ".jpg"}
-GENERATED = {"reports", "reference"}
 _DICTIONARY = """\
 # Data dictionary
 
@@ -28,35 +27,34 @@ What every table and column means. This page is made from the code that reads th
 """
 
 
-def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, playbook: Path) -> None:
-    """Write everything Jupyter Book needs into the new folder `book`; `quarters` are runs that published something.
+def assemble(
+    book: Path, quarters: list[str], *, runs: Path, audience: str, playbook: Path, day: dt.date, preview: bool
+) -> list[str]:
+    """Write everything Jupyter Book needs into the new folder `book`; `quarters` are runs that published something, the newest
+    first; `day` is the day on which pages are due. Sentences about pages that somebody has to look at.
 
-    Raises UsageError naming the file of the playbook that is missing or wrong and for runs of different datasets,
-    DataRefused for a run's report.
+    Raises UsageError naming the file of the playbook that is missing or wrong, pages that changed after they were verified (a
+    `preview` tells them), a live number that is not there, and for runs of different datasets; DataRefused for a run's report
+    and for the list of tools.
     """
     from .. import kpis
 
     config = sources.read_yaml(playbook / "_config.yml")
+    tell = feedback.address(config, playbook / "_config.yml")
     listed = allowlist.read(playbook / "reports.yml")
     allowed = _for_audience(listed, audience)
-    pictures = []
-    for source in sorted(path for path in playbook.rglob("*") if path.suffix in {".md", ".css", *PICTURES} and path.is_file()):
-        path = source.relative_to(playbook)
-        if path.parts[0] in GENERATED:
-            continue
-        (book / path).parent.mkdir(parents=True, exist_ok=True)
-        if source.suffix in PICTURES:
-            pictures.append(path)
-        elif source.suffix == ".css":
-            shutil.copyfile(source, book / path)
-        elif (text := _page(source, audience, is_home=path.as_posix() == "index.md")) is not None:
-            _write(book / path, text)
-    for path in _named(pictures, book):
-        shutil.copyfile(playbook / path, book / path)
+    written = [page for name in pages.names(playbook) if _is_for(page := pages.read(name, playbook), audience)]
+    told = list(freshness.warnings(written, day, preview=preview, playbook=playbook))
+    for page in written:  # once more below, with their numbers: what a run shows depends on which pages there are
+        _write(book / f"{page.name}.md", page.front + page.text)
+    _copy_looks(playbook, book)
     if not (book / "index.md").exists():
         raise UsageError("the playbook has no index.md for everyone", str(playbook), "name the playbook's folder")
     published = [reports.publish(book, quarter, runs / quarter / "public", allowed) for quarter in quarters]
     _refuse_mixed(published, runs)
+    for page in written:
+        text = live.fill(page, published, listed) + feedback.link(page, tell)
+        _write(book / f"{page.name}.md", page.front + _with_badge(page, text, day))
     latest = reports.headlines(published[0], f"reports/{quarters[0]}/") if published else reports.NO_RUN
     _write(book / "reports/_latest.md", latest)
     for stem, entry in listed.items():  # for pages that include what the last quarter showed
@@ -64,9 +62,36 @@ def assemble(book: Path, quarters: list[str], *, runs: Path, audience: str, play
     _write(book / "reports/index.md", reports.overview(published, runs / "heartbeat.json"))
     _write(book / "reference/data-dictionary.md", _DICTIONARY + tables.dictionary())
     _write(book / "reference/kpis.md", kpis.glossary())
+    _write(book / "reference/_tools.md", tools.table(playbook.parent / "data" / "tools.csv", day))
+    calculator.write(book, published, allowed, runs=runs, root=playbook.parent)
+    state = status.status(playbook, day=day, only=[page.name for page in written])
+    _write(book / "reference/status.md", status.page(state))
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))
     _write(book / "_config.yml", yaml.safe_dump(config))
     _write(book / "docutils.conf", "[general]\nraw_enabled: no\n")  # no page can carry raw HTML
+    return told
+
+
+def _is_for(page: Page, audience: str) -> bool:
+    return audience == "internal" or page.audience != "internal"
+
+
+def _with_badge(page: Page, text: str, day: dt.date) -> str:
+    """The text with who answers for it under its title; the home page is for finding the way."""
+    return text if page.name == "index" else freshness.under_title(text, freshness.badge(page, day))
+
+
+def _copy_looks(playbook: Path, book: Path) -> None:
+    """Styles, and the pictures that pages or styles of this book name."""
+    there = [path.relative_to(playbook) for path in sorted(playbook.rglob("*")) if path.is_file()]
+    there = [path for path in there if path.parts[0] not in GENERATED]
+    pictures = [path for path in there if path.suffix in PICTURES]
+    for path in [path for path in there if path.suffix == ".css"]:
+        (book / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(playbook / path, book / path)
+    for path in _named(pictures, book):
+        (book / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(playbook / path, book / path)
 
 
 def _named(pictures: list[Path], book: Path) -> list[Path]:
@@ -103,26 +128,6 @@ def _for_audience(allowed: dict[str, Any], audience: str) -> dict[str, Any]:
     return {stem: entry for stem, entry in allowed.items() if audience in ("internal", entry["audience"])}
 
 
-def _page(source: Path, audience: str, is_home: bool) -> str | None:
-    """A person's page with its owner and date under the title; None when it is not for this audience."""
-    text = source.read_text(encoding="utf-8")
-    front = re.match(r"---\n(.*?)\n---\n", text, flags=re.DOTALL)
-    try:
-        about = (yaml.safe_load(front[1]) if front else None) or {}
-        reader = about.get("audience", "everyone")
-    except (AttributeError, yaml.YAMLError) as failure:
-        raise UsageError("the front matter is not YAML", str(source), "correct the lines between the ---") from failure
-    if reader not in AUDIENCES:
-        raise UsageError(f"unknown audience {reader!r}", str(source), nearest(str(reader), AUDIENCES))
-    if reader == "internal" and audience != "internal":
-        return None
-    line = " · ".join(f"{key.capitalize()}: {about[key]}" for key in ("owner", "verified") if key in about)
-    if line and not is_home:
-        about_page = f"\n\n:::{{div}} page-about\n{line}\n:::"
-        text = re.sub(r"^# .*$", lambda title: title[0] + about_page, text, count=1, flags=re.MULTILINE)
-    return text
-
-
 def _contents(book: Path, playbook: Path, published: list[dict[str, Any]]) -> dict[str, Any]:
     """The table of contents: the order people gave, pages that nobody listed, then the generated parts."""
     listed = set()
@@ -139,19 +144,20 @@ def _contents(book: Path, playbook: Path, published: list[dict[str, Any]]) -> di
 
     given = sources.read_yaml(playbook / "_toc.yml").get("parts", [])
     parts = [{**part, "chapters": for_audience(part.get("chapters", []))} for part in given]
-    pages = [page.relative_to(book).with_suffix("").as_posix() for page in sorted(book.rglob("[!_]*.md"))]
-    unlisted = [page for page in pages if page not in listed and page != "index" and page.split("/")[0] not in GENERATED]
+    there = [page.relative_to(book).with_suffix("").as_posix() for page in sorted(book.rglob("[!_]*.md"))]
+    unlisted = [page for page in there if page not in listed and page != "index" and page.split("/")[0] not in GENERATED]
     methods = [page for page in unlisted if page.startswith("methods/")]
     quarters = []
     for report in published:
         folder = f"reports/{report['quarter']}"
-        quarters.append(_nest(f"{folder}/index", [_nest(f"{folder}/{topic['stem']}") for topic in report["reports"]]))
+        names = [*(["actions"] if report["actions"] else []), *(topic["stem"] for topic in report["reports"])]
+        quarters.append(_nest(f"{folder}/index", [_nest(f"{folder}/{name}") for name in names]))
     parts += [
         {"caption": "More", "chapters": [_nest(page) for page in unlisted if page not in methods]},
         {"caption": "What the quarter showed", "chapters": [_nest("reports/index", quarters)]},
         {
             "caption": "How it is computed",
-            "chapters": [_nest(page) for page in [*methods, "reference/kpis", "reference/data-dictionary"]],
+            "chapters": [_nest(page) for page in [*methods, "reference/kpis", "reference/data-dictionary", "reference/status"]],
         },
     ]
     return {"format": "jb-book", "root": "index", "parts": [part for part in parts if part["chapters"]]}

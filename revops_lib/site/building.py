@@ -20,9 +20,11 @@ from typing import Any
 import yaml
 
 from .. import disk, masking
+from ..allowlist import AUDIENCES
 from ..errors import CannotWrite, RevopsError, UsageError, nearest
-from . import active
-from .book import AUDIENCES, PLAYBOOK, assemble
+from ..pages import PLAYBOOK
+from . import active, calculator
+from .book import assemble
 from .personal import personal
 from .scan import SiteRefused, scan
 
@@ -42,14 +44,18 @@ def build(
     to: Path,
     audience: str = "everyone",
     playbook: Path | None = None,
+    day: dt.date | None = None,
+    preview: bool = False,
     say: Callable[[str], object] = lambda sentence: None,
 ) -> Path:
     """Build the site from the playbook and the runs in `runs`, put it in the place of `to`, return its index.html.
 
     With a `quarter` the site shows that run only, which must exist; without, every run found, and a sentence when
-    there is none. Pages and reports with `audience: internal` are in the internal site only. `say` is told what the scan did
-    not look for. On any failure `to` stays as it was.
-    Raises UsageError (audience, quarter, runs of different datasets, playbook files), DataRefused (a run's report.json),
+    there is none. Pages and reports with `audience: internal` are in the internal site only. `day` (default: today) decides
+    which pages are due. `say` is told them, and what the scan did not look for. A page that changed after it was verified
+    stops the build, unless it is a `preview`. On any failure `to` stays as it was.
+    Raises UsageError (audience, quarter, runs of different datasets, playbook files, changed pages, live numbers), DataRefused
+    (a run's report.json, the list of tools),
     SiteFailed (first warning of the build, full log in `runs`/site.log), SiteRefused (what the scan found), CannotWrite,
     Locked (another build of `to`).
     """
@@ -64,8 +70,13 @@ def build(
         quarters = _quarters(runs, quarter)
         try:
             with disk.beside(to) as work:
-                assemble(work / "book", quarters, runs=runs, audience=audience, playbook=playbook)
+                day = day or dt.datetime.now(dt.UTC).date()
+                for sentence in assemble(
+                    work / "book", quarters, runs=runs, audience=audience, playbook=playbook, day=day, preview=preview
+                ):
+                    say(sentence)
                 pages = _jupyter_book(work / "book", log=runs / "site.log")
+                calculator.put(work / "book", pages)
                 _refuse(pages, runs, quarters, playbook, say)
                 disk.put(pages, to)
         except OSError as failure:
@@ -81,16 +92,20 @@ def published(runs: Path) -> list[str]:
 
 
 def clean() -> dict[str, Any]:
-    """What the shipped settings make of a book of two harmless pages: the baseline of the scan."""
+    """What the shipped settings make of a book of harmless pages and the calculator's: the baseline of the scan."""
     with tempfile.TemporaryDirectory() as folder:
         book = Path(folder, "book")
         book.mkdir()
         shutil.copyfile(PLAYBOOK / "_config.yml", book / "_config.yml")
-        contents = {"format": "jb-book", "root": "index", "chapters": [{"file": "page"}]}
+        contents = {"format": "jb-book", "root": "index", "chapters": [{"file": "page"}, {"file": "earn"}]}
         (book / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
         (book / "index.md").write_text("# Book\n\nText.\n", encoding="utf-8")
         (book / "page.md").write_text("# Page\n\nText.\n", encoding="utf-8")
-        return active.measured(_jupyter_book(book, log=Path(folder, "site.log")))
+        (book / "earn.md").write_text(f"# Page\n\n{calculator.PLACE}\n", encoding="utf-8")
+        (book / calculator.PLANS).write_text("[]", encoding="utf-8")
+        pages = _jupyter_book(book, log=Path(folder, "site.log"))
+        calculator.put(book, pages)
+        return active.measured(pages)
 
 
 def _quarters(runs: Path, quarter: str | None) -> list[str]:

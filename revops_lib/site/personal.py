@@ -36,7 +36,7 @@ def personal(runs: Path, quarters: Sequence[str], *, playbook: Path) -> tuple[li
     found: dict[str, Value] = {}
     said = []
     left_out = 0
-    for data, named in _datasets(runs, quarters, playbook.parent).items():
+    for data, named in datasets(runs, quarters, playbook.parent).items():
         if not (data / "dataset.json").exists():
             said.append(f"the names in the data of {' '.join(named)} were not looked for: the dataset is not here")
             continue
@@ -62,7 +62,7 @@ def _can_be_told(text: str) -> bool:
     return len(text) >= _SHORTEST and (any(map(str.isalpha, text)) or sum(map(str.isdigit, text)) >= 8)
 
 
-def _datasets(runs: Path, quarters: Sequence[str], root: Path) -> dict[Path, list[str]]:
+def datasets(runs: Path, quarters: Sequence[str], root: Path) -> dict[Path, list[str]]:
     """The dataset of each quarter, as its manifest names it; a place that does not exist where none does."""
     found: dict[Path, list[str]] = {}
     for quarter in quarters:

@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataRefused
-from ..report import UNKNOWN
+from ..report import EFFORTS, UNKNOWN
 from .text import SENTENCE, bare, plain
 
+_ORDER = "First what is expected to bring most, with its interval where that is known; last what nobody has put an amount on."
 NO_RUN = "No quarter has been published yet: `revops run` computes one, `revops site` then shows it here.\n"
 
 
 def publish(book: Path, quarter: str, public: Path, allowed: dict[str, Any]) -> dict[str, Any]:
-    """Write the pages of one run and copy its pictures; the report, with only the topics that may appear, in order.
+    """Write the pages of one run and copy its pictures; the report, with only the topics that may appear, in order, and
+    `actions`: their recommendations in one list.
 
     `allowed`: topic -> title, tables, figures, recommendations; other topics are not even mentioned. Raises DataRefused when
     report.json is not a run's.
@@ -40,6 +42,9 @@ def publish(book: Path, quarter: str, public: Path, allowed: dict[str, Any]) -> 
             (folder / f"{topic['stem']}.md").write_text(_page(topic, report, entry, figures, method), encoding="utf-8")
             for figure in figures:
                 shutil.copyfile(public / figure["file"], folder / figure["file"])
+        report["actions"] = _ranked([topic for topic in report["reports"] if allowed[topic["stem"]]["recommendations"]])
+        if report["actions"]:
+            (folder / "actions.md").write_text(_actions(report), encoding="utf-8")
         (folder / "index.md").write_text(f"# {quarter}\n\n{headlines(report)}\n{_stamp(report)}", encoding="utf-8")
     except (AttributeError, KeyError, TypeError, ValueError) as failure:
         what = f"the file is not what a run writes ({type(failure).__name__}: {failure})"
@@ -82,7 +87,25 @@ def headlines(report: dict[str, Any], folder: str = "") -> str:
     failed = ", ".join(plain(stem) for stem in report["failed"])
     missing = [f"These analyses failed and are not shown: {failed}."] if failed else []
     start = f"**{report['quarter']}** as of {plain(report['as_of'])}:"
-    return "\n\n".join([start, "\n".join(lines) or "No analysis of this run is published.", *missing]) + "\n"
+    todo = [f"[What to do]({folder}actions.md): the recommendations of all pages in one list."] if report["actions"] else []
+    return "\n\n".join([start, "\n".join(lines) or "No analysis of this run is published.", *todo, *missing]) + "\n"
+
+
+def _ranked(topics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The recommendations of all topics, those expected to bring most first; without an amount last, in the order of names."""
+    advice = [{**item, "topic": topic["title"]} for topic in sorted(topics, key=lambda topic: topic["stem"])
+              for item in topic["recommendations"]]  # fmt: skip
+    return sorted(advice, key=lambda item: -float(item.get("expected_amount", "-inf")))
+
+
+def _actions(report: dict[str, Any]) -> str:
+    """The page of what to do."""
+    keys = ["rank", "topic", "finding", "action", "expected", "owner", "effort"]
+    rows = [[{"rank": rank, **item}.get(key, "") for key in keys] for rank, item in enumerate(report["actions"], start=1)]
+    scale = ", ".join(f"{name} {what}" for name, what in EFFORTS.items())
+    parts = [f"# What to do, {report['quarter']}", f":::{{div}} page-about\nas of {plain(report['as_of'])}\n:::"]
+    parts += [f"The recommendations of all pages in one list. {_ORDER} Effort: {scale}."]
+    return "\n\n".join([*parts, _table([_heading(key) for key in keys], rows), _stamp(report)])
 
 
 def excerpt(reports: list[dict[str, Any]], stem: str, entry: dict[str, Any], runs: Path) -> str:
@@ -115,7 +138,7 @@ def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], 
             "finding",
             "action",
             "owner",
-            *(["expected"] if any("expected" in a for a in topic["recommendations"]) else []),
+            *(key for key in ("effort", "expected") if any(key in advice for advice in topic["recommendations"])),
         ]
         rows = [[advice.get(key, "") for key in keys] for advice in topic["recommendations"]]
         parts += ["## What to do", _table([_heading(key) for key in keys], rows)]

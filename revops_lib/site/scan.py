@@ -155,17 +155,19 @@ def _beside_pixels(raw: bytes) -> bytes:
 
 def _indexed(index: str, listed: Sequence[Value]) -> Iterable[str]:
     """Listed values all of whose words the search finds on one page: the index holds stems of words, each by itself."""
-    from sphinx.search.en import SearchEnglish
+    from .search import Words, without_accents
 
     try:
         content = json.loads(index)
-        pages = {word: set(found if isinstance(found, list) else [found]) for word, found in content["terms"].items()}
+        pages: dict[str, set[int]] = {}
+        for word, found in content["terms"].items():  # with accents in the index of another Sphinx
+            pages.setdefault(without_accents(word), set()).update(found if isinstance(found, list) else [found])
     except (ValueError, KeyError, AttributeError, TypeError):
         yield "a script that a clean site does not have"
         return
-    language = SearchEnglish({})
+    language = Words({})
     for value in listed:
-        stems = [language.stem(word.lower()) for word in language.split(value.text)]
+        stems = [language.stem(word) for word in language.split(value.text)]
         kept = [pages.get(stem, set()) for stem in stems if language.word_filter(stem)]
         if any(map(str.isalpha, value.text)) and kept and set.intersection(*kept):
             yield f"{value.reason}, in words that the search finds"

@@ -1,0 +1,34 @@
+"""The words of the book's own search: without accents and without the small words of a question.
+
+`search.js` does the same to what a reader types, so that `prevision` finds `prévision` and the other way.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+from sphinx.search.en import SearchEnglish, english_stopwords
+
+SCORER = Path(__file__).with_name("search.js")
+_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "ß": "ss"})
+_ASKED = "am can do does did how i me must my our should us we what when where which who whom why you your"
+
+
+def without_accents(text: str) -> str:
+    """Small letters without accents.
+
+    >>> without_accents("Prévision du chiffre d'affaires, Œuvre")
+    "prevision du chiffre d'affaires, oeuvre"
+    """
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(char for char in apart if unicodedata.category(char)[0] != "M").lower().translate(_LETTERS)
+
+
+class Words(SearchEnglish):
+    """English words for the index; a page need not hold the small words of a question to answer it."""
+
+    stopwords = english_stopwords | set(_ASKED.split())
+
+    def split(self, text: str) -> list[str]:
+        return super().split(without_accents(text))
