@@ -113,6 +113,13 @@ def test_a_line_says_all_that_its_pay_follows_from(firm):
     assert rows["line_id"].is_unique and rows["line_id"].str.fullmatch("[0-9a-f]{16}").all()
 
 
+def test_a_line_says_what_is_rounded(firm):
+    alone = component(accumulation="none", tier_application="per_transaction")
+    plan = plan_of(alone, spif(award={"share": "0.0333"}), rounding={"mode": "down", "point": "line"})
+    rows = entries(firm(plan, [deal("A", "2026-05-01", "333.33")])).set_index("cause")["rule"]
+    assert rows["pay"].endswith(", rounded down by itself") and rows["spif"].endswith("3.33% of 333.33 EUR, rounded down")
+
+
 def test_an_id_does_not_depend_on_amounts(firm):
     one, other = (entries(firm(plan_of(), [deal("A", "2026-05-01", amount)])) for amount in ("10.00", "20.00"))
     assert one["line_id"].tolist() == other["line_id"].tolist() and one["pay"].tolist() != other["pay"].tolist()

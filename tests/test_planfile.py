@@ -109,6 +109,8 @@ def test_a_holdback_is_kept_apart(year):
         (("gate: none", "gate: {measure: bookings, period: week, at_least: '0.5'}"), r"period 'week' is not supported — .*, line 28"),
         (("gate: none", "gate: {measure: bookings, at_least: '0.5'}"), r"key 'period' is missing — .*, line 28"),
         (("gate: none", "gate: {measure: bookings, period: month, at_least: '1'}"), r"does not go with accumulation quarter — .*, line 28"),
+        (("cap: none", "cap: {kind: hard, amount: {'2026-01-01': '100'}, share_above: '0'}"),
+         r"\{'2026-01-01': '100'\} stands where a number should — .*, line 29 — write the days without quotes: 2026-01-01"),
         (("cap: none", "cap: {kind: hard, amount: '100', share_above: '0.5'}"), r"a hard cap with share_above 0.5 — .*, line 29"),
         (("cap: none", "cap: {kind: soft, amount: '10.005', share_above: '0.5'}"), r"'10.005' is no amount — .*, line 29"),
         (('share: "1", on', "share: '1.5', on"), r"share 1.5 is no share — .*, line 30"),

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
@@ -23,6 +24,7 @@ from test_entries import (
     of_plan,
     paid,
     plan_of,
+    quota,
     read,
     seller,
     spif,
@@ -84,6 +86,60 @@ def test_a_member_counts_for_each_leader_by_the_days_and_leaders_for_their_own(f
     prorated = leading() | {"quota": {**MEMBERS, "proration": "calendar_days"}}
     assert carried(teams(firm, leading(), reps=leaver))["m"] == "417582.42"
     assert carried(teams(firm, prorated, reps=leaver))["m"] == "137664.53"
+
+
+def led_by_table(firm, reps: list[dict], quotas: list[dict], *others: dict, **changes) -> Path:
+    """Sellers by plan p with quotas of the table, led by who is paid by plan m."""
+    folder = firm(plan_of(), [deal("A", "2026-05-01")], reps=reps, quotas=quotas)
+    for plan in (plan_of({**LED, **changes}, plan="m", applies_to="manager", quota=MEMBERS), *others):
+        (folder / "plans" / f"{plan['plan']}.yml").write_text(yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+    return folder
+
+
+def test_a_leader_between_without_a_plan_carries_what_the_members_do(firm):
+    reps = [
+        seller("x", manager_id="l"),
+        seller("l", "lead", manager_id="m"),
+        seller("y", manager_id="m"),
+        seller("m", "manager"),
+    ]
+    assert carried(led_by_table(firm, reps, quota("x") + quota("y"), of="team")) == {"m": "200000.00"}
+
+
+def test_a_member_with_a_new_role_counts_once(firm):
+    moved = [seller("x", manager_id="m", end_date="2026-05-15"),
+             seller("x", "senior", manager_id="m", start_date="2026-05-16"), seller("m", "manager")]  # fmt: skip
+    assert carried(led_by_table(firm, moved, quota("x"), plan_of(plan="s", applies_to="senior"))) == {"m": "100000.00"}
+    # 45 of 91 days led by m, the others by nobody.
+    moved[1]["manager_id"] = None
+    assert carried(led_by_table(firm, moved, quota("x"), plan_of(plan="s", applies_to="senior"))) == {"m": "49450.55"}
+
+
+def test_a_year_of_members_needs_all_its_quarters_but_those_before_the_leader(firm):
+    reps = [seller("x", manager_id="m"), seller("m", "manager")]
+    with pytest.raises(DataRefused, match="no quotas for bookings in 2026Q3: the quota of the whole year"):
+        carried(led_by_table(firm, reps, quota("x", quarters=[1, 2]), accumulation="year"))
+    reps[1]["start_date"] = reps[1]["hire_date"] = "2026-04-01"
+    assert carried(led_by_table(firm, reps, quota("x"), accumulation="year"))["m"] == "300000.00"
+
+
+def test_a_member_without_a_quota_fails_a_check(firm):
+    reps = [
+        seller("x", manager_id="m"),
+        seller("y", manager_id="m"),
+        seller("z", "clerk", manager_id="m"),
+        seller("m", "manager"),
+    ]
+    for quotas, accumulation, missing in (
+        (quota("x"), "quarter", ("y",)), (quota("x") + quota("y", quarters=[1, 2, 3]), "quarter", ()),
+        (quota("x") + quota("y", quarters=[1, 2, 3]), "year", ("y",)),
+    ):  # fmt: skip
+        folder = led_by_table(firm, reps, quotas, accumulation=accumulation)
+        snapshot = Snapshot(folder, quarter="2026Q2", as_of="2026-12-31")
+        plans = compensation.plans(snapshot)
+        rows = pd.concat([compensation.entries(snapshot, plan) for plan in plans])
+        found = {one.check: one for one in compensation.problems(snapshot, plans, rows)}
+        assert found["members without a quota"].ids == missing and found["members without a quota"].is_pay
 
 
 def test_leaders_in_a_circle_end_and_other_currencies_are_refused(firm):

@@ -123,9 +123,8 @@ def table_of(html: str, title: str) -> list[list[str]]:
 
 def test_lines_stand_part_by_part_with_a_sum_each_and_a_total_that_is_the_head():
     bonus = line(component="new_smb", cause="spif", part="new smb", earned="200.00", pay="200.00")
-    unknown = line(deal="D-2", earned=None, held=None, pay=None)
     waiting = line(deal="D-3", earned="100.00", held="40.00", pay="60.00")
-    told = statement(line(), waiting, unknown, bonus, CORRECTION, total=Decimal("790.00"))
+    told = statement(line(), waiting, bonus, CORRECTION, total=Decimal("790.00"))
     _, *rows = table_of(statements.html(told), "How each amount came about")
     sums = {row[1]: row[2:] for row in rows if row[1].startswith(("Sum", "Total"))}
     assert sums == {
@@ -137,6 +136,17 @@ def test_lines_stand_part_by_part_with_a_sum_each_and_a_total_that_is_the_head()
     assert [row[1] for row in rows[-3:]] == ["Acme, renewal: bookings, correction of 2026Q2", *list(sums)[-2:]]
     assert f"pays you {sums['Total'][-1]} EUR" in statements.html(told)
     assert table_of(statements.html(statement()), "What I earned")[-1] == ["Total", "650.00"]
+
+
+def test_no_sum_is_told_where_what_a_line_pays_is_not_known():
+    bonus = line(component="new_smb", cause="spif", part="new smb", earned="200.00", pay="200.00")
+    told = statement(line(), line(deal="D-2", earned=None, held=None, pay=None), bonus, total=Decimal("850.00"))
+    _, *rows = table_of(statements.html(told), "How each amount came about")
+    sums = {row[1]: row[2:] for row in rows if row[1].startswith(("Sum", "Total"))}
+    unknown = ["", *["not known"] * 3]
+    assert sums == {"Sum of bookings": unknown, "Sum of new smb": ["", "200.00", "0.00", "200.00"], "Total": unknown}
+    assert table_of(statements.html(told), "What I earned")[-1] == ["Total", "not known"]
+    assert "What this quarter pays you is not known yet; 850.00 EUR of it is." in statements.html(told)
 
 
 def test_what_is_held_says_when_it_comes_and_sums_to_the_head():

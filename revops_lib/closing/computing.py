@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,14 +13,15 @@ import pandas as pd
 from .. import compensation, periods, privacy
 from ..errors import DataRefused
 from ..snapshot import Snapshot
-from .doubts import disputed, edited, renamed, unpaid
+from .doubts import Held, disputed, edited, renamed, unpaid
 
 
 @dataclass(frozen=True)
 class Ledger:
     """A quarter as its statements need it. `lines`: entries and corrections, in order; `before`: the lines of the quarters
     closed earlier, under the names people have now; `problems`: the checks that fail; `left_out`: plans that pay nothing, and
-    why; `warnings`: what else has to be looked at before anybody is paid."""
+    why; `warnings`: what else has to be looked at before anybody is paid; `held`: the versions of plans that this quarter and
+    the corrected ones are computed by."""
 
     snapshot: Snapshot
     plans: Sequence[compensation.Plan]
@@ -30,6 +31,7 @@ class Ledger:
     problems: Sequence[compensation.Problem] = ()
     left_out: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    held: Held = field(default_factory=dict)
 
     def totals(self, cause: str = "") -> dict[str, Decimal]:
         """What all lines pay, or those of one cause, by currency."""
@@ -37,8 +39,9 @@ class Ledger:
         return {str(name): sum(own.dropna(), start=Decimal(0)) for name, own in lines.groupby("currency")["pay"]}
 
 
-def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mapping[str, pd.DataFrame]) -> Ledger:
-    """The ledger of a quarter as known at the end of `as_of`; `closed`: the lines of each quarter closed before, by quarter.
+def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mapping[str, pd.DataFrame], then: Held) -> Ledger:
+    """The ledger of a quarter as known at the end of `as_of`; `closed`: the lines of each quarter closed before, by quarter;
+    `then`: the plans that these were last computed by.
 
     The quarter right after the last closed one carries the corrections of all of them; one further on says that it does not.
     A quarter whose lines are not among `closed` (an emptied one) is corrected no more.
@@ -49,25 +52,30 @@ def computed(data: str | Path, quarter: str, as_of: str | dt.date, closed: Mappi
     if not plans:
         told = "".join(f" ({one})" for one in left_out)
         raise DataRefused(f"no plan applies to a role of this source{told}", f"data {data}", "correct applies_to or the roles")
-    own = _entries(snapshot, plans)
+    own = pd.concat([compensation.entries(snapshot, plan) for plan in plans], ignore_index=True)
+    held = {quarter: _versions(snapshot, plans)}
     found = [one for one in compensation.problems(snapshot, plans, own) if one.ids]
     if not closed:
-        return Ledger(snapshot, plans, own, own.iloc[:0], (), [*found, *disputed(snapshot, plans, own)], left_out)
+        return Ledger(snapshot, plans, own, own.iloc[:0], (), [*found, *disputed(snapshot, plans, own)], left_out, (), held)
     before = _called_now(pd.concat(closed.values(), ignore_index=True).astype(own.dtypes.to_dict()), snapshot)
     gone = renamed(before, snapshot)
     if str(snapshot.quarter - 1) != max(closed):
         note = f"{snapshot.quarter - 1} is not closed yet: corrections of earlier quarters stand in it, not here."
         found += disputed(snapshot, plans, pd.concat([before, own]))
-        return Ledger(snapshot, plans, own, before, [note], found, left_out, gone)
+        return Ledger(snapshot, plans, own, before, [note], found, left_out, gone, held)
     snapshots = [snapshot.looking_at(pd.Period(name, freq=snapshot.quarter.freqstr)) for name in sorted(closed)]
-    now = pd.concat([_entries(one, _plans(one)[0]) for one in snapshots], ignore_index=True).astype(own.dtypes.to_dict())
+    in_force = [(one, _plans(one)[0]) for one in snapshots]
+    parts = [compensation.entries(one, plan) for one, found_then in in_force for plan in found_then]
+    now = pd.concat([own.iloc[:0], *parts], ignore_index=True).astype(own.dtypes.to_dict())
     # Of an emptied quarter nothing is computed again: what has corrected it stands.
     standing = before[(before["cause"] != "correction") | before["for_quarter"].isin([*closed])]
     corrections = compensation.corrections(standing, now, quarter=quarter)
     lines = pd.concat([own, corrections], ignore_index=True).astype(own.dtypes.to_dict())
     everything = pd.concat([before, lines])
-    found += [*disputed(snapshot, plans, everything), *unpaid(snapshot, everything, closed)]
-    return Ledger(snapshot, plans, lines, before, (), found, left_out, [*edited(corrections, before), *gone])
+    held |= {str(one.quarter): _versions(one, found_then) for one, found_then in in_force}
+    edits, lost = edited(corrections, before, {name: then.get(name, held[name]) for name in sorted(closed)}, held)
+    found += [*lost, *disputed(snapshot, plans, everything), *unpaid(snapshot, everything, closed)]
+    return Ledger(snapshot, plans, lines, before, (), found, left_out, [*edits, *gone], held)
 
 
 def _plans(snapshot: Snapshot) -> tuple[list[compensation.Plan], list[str]]:
@@ -80,9 +88,11 @@ def _plans(snapshot: Snapshot) -> tuple[list[compensation.Plan], list[str]]:
     return [plan for plan in found if plan.role in roles], left_out
 
 
-def _entries(snapshot: Snapshot, plans: Sequence[compensation.Plan]) -> pd.DataFrame:
-    parts = [compensation.entries(snapshot, plan) for plan in plans]
-    return pd.concat(parts, ignore_index=True).astype(parts[0].dtypes.to_dict())
+def _versions(snapshot: Snapshot, plans: Sequence[compensation.Plan]) -> dict[str, list[str]]:
+    """The versions of each plan that hold on a day of the quarter, in order."""
+    first, last = periods.first_day(snapshot.quarter), periods.last_day(snapshot.quarter)
+    found = {plan.name: compensation.planfile.versions(snapshot, plan, first, last) for plan in plans}
+    return {name: [plan.version for _, plan in versions] for name, versions in found.items()}
 
 
 def _called_now(lines: pd.DataFrame, snapshot: Snapshot) -> pd.DataFrame:

@@ -11,16 +11,22 @@ from ..compensation import Plan, Problem
 from ..errors import DataRefused
 from ..snapshot import Snapshot
 
+Held = Mapping[str, Mapping[str, Sequence[str]]]  # by quarter and plan, the versions that held in it
+
 
 def disputed(snapshot: Snapshot, plans: Sequence[Plan], lines: pd.DataFrame) -> list[Problem]:
-    """The disputes, open or decided in the quarter, on a line that stands neither in `lines` nor in what the two quarters
-    before them pay; empty where there are none."""
+    """The disputes, open or decided in the quarter, on a line that stands neither in `lines` nor in what any earlier quarter
+    pays; empty where there are none."""
     known = snapshot.table("disputes")
     of_now = known["decided_date"].isna() | (known["decided_date"] >= pd.Timestamp(periods.first_day(snapshot.quarter)))
     asked = known[of_now & ~known["line_id"].isin(lines["line_id"])]
-    raised = {periods.quarter_of(day.date(), snapshot.fiscal_year_end) for day in asked["raised_date"]}
-    drawn_up = {line for one in {quarter - n for quarter in raised for n in (0, 1)} for line in _line_ids(snapshot, plans, one)}
-    ids = asked.loc[~asked["line_id"].isin(drawn_up), "dispute_id"]
+    missing, deals = {*asked["line_id"]}, snapshot.opportunities
+    first = deals.loc[deals["status"] == "won", "close_date"].dropna().dt.to_period(snapshot.quarter.freqstr).min()
+    quarter = snapshot.quarter
+    while missing and pd.notna(first) and quarter > first:
+        quarter -= 1
+        missing -= _line_ids(snapshot, plans, quarter)
+    ids = asked.loc[asked["line_id"].isin(missing), "dispute_id"]
     return [Problem("disputes of a line that does not exist", tuple(sorted(ids)))] if len(ids) else []
 
 
@@ -36,8 +42,6 @@ def unpaid(snapshot: Snapshot, lines: pd.DataFrame, closed: Iterable[str]) -> li
 
 def _line_ids(snapshot: Snapshot, plans: Sequence[Plan], quarter: pd.Period) -> set[str]:
     """The lines that plans pay in an earlier quarter; none where that cannot be told."""
-    if quarter >= snapshot.quarter:
-        return set()
     earlier, found = snapshot.looking_at(quarter), set()
     for plan in plans:
         try:
@@ -47,22 +51,21 @@ def _line_ids(snapshot: Snapshot, plans: Sequence[Plan], quarter: pd.Period) -> 
     return found
 
 
-def edited(corrections: pd.DataFrame, before: pd.DataFrame) -> list[str]:
-    """Which plans were edited for days of closed quarters, a sentence each: which quarters that moves, and by how much."""
-    of_line = before["link"].where(before["cause"] == "correction", before["line_id"])
-    version = dict(zip(of_line, before["version"], strict=True))  # the latest says it
-    plans_then = {*zip(before["plan"], before["for_quarter"], strict=True)}
-    is_edit = [
-        version.get(row.link, row.version) != row.version or (row.plan, row.for_quarter) not in plans_then
-        for row in corrections.itertuples()
-    ]
-    moved = corrections[pd.Series(is_edit, corrections.index, dtype="bool")]
-    said = []
-    for plan, own in moved.groupby("plan"):
+def edited(corrections: pd.DataFrame, before: pd.DataFrame, then: Held, now: Held) -> tuple[list[str], list[Problem]]:
+    """Which plans are not as they were for closed quarters: a sentence each, which quarters that moves and by how much; and
+    those that are gone, or begin later, for a quarter in which they paid somebody."""
+    paid = {*zip(before["plan"], before["for_quarter"], strict=True)}
+    said, gone = [], []
+    for plan in sorted({plan for one in (then, now) for plans in one.values() for plan in plans}):
+        changed = [quarter for quarter in then if then[quarter].get(plan) != now[quarter].get(plan)]
+        gone += [f"{plan} in {quarter}" for quarter in changed if plan not in now[quarter] and (plan, quarter) in paid]
+        own = corrections[(corrections["plan"] == plan) & corrections["for_quarter"].isin(changed)]
+        if own.empty:
+            continue
         sums = own.groupby(["for_quarter", "currency"])["pay"].sum()
         told = ", ".join(f"{quarter} by {amount:+,.2f} {currency}" for (quarter, currency), amount in sums.items())
         said.append(f"plan {plan} was edited for closed quarters and moves {told}: date the change if it holds from now on")
-    return said
+    return said, [Problem("plans that paid in closed quarters and are gone, or begin later", tuple(gone))] if gone else []
 
 
 def renamed(before: pd.DataFrame, snapshot: Snapshot) -> list[str]:

@@ -49,7 +49,7 @@ def close(quarter: str, *, data: Path, out: Path, as_of: str | dt.date | None = 
             stage.chmod(0o700)
             _keep(ROOT / data, stage / INPUTS, dataset, quarter, day)
             with _called(stage / INPUTS, str(data)):
-                ledger = computed(stage / INPUTS, quarter, day, _lines(before))
+                ledger = computed(stage / INPUTS, quarter, day, _lines(before), _held(before))
                 _refuse_doubts(ledger, data, despite)
             _write(stage, ledger, pages=STATEMENTS)
             files.make_private(stage)
@@ -69,7 +69,7 @@ def again(one: Closed) -> bool:
     if any(other.is_emptied for other in (*earlier, one)):
         return False
     with _called(one.folder / INPUTS, f"closed {one.quarter}"):
-        ledger = computed(one.folder / INPUTS, one.quarter, one.manifest["as_of"], _lines(earlier))
+        ledger = computed(one.folder / INPUTS, one.quarter, one.manifest["as_of"], _lines(earlier), _held(earlier))
     if files.to_csv(ledger.lines) != (one.folder / files.LINES).read_bytes():
         closed_by = one.manifest["library"]
         code = "the same version of the library" if closed_by == __version__ else f"version {closed_by}, this is {__version__}"
@@ -85,7 +85,7 @@ def write_statements(quarter: str, *, data: Path, out: Path, as_of: str | dt.dat
         dataset, period, day = _asked(quarter, ROOT / data, as_of)
         before = _before(place)
         _refuse_other(period, day, dataset, before)
-        ledger = computed(ROOT / data, quarter, day, _lines(before))
+        ledger = computed(ROOT / data, quarter, day, _lines(before), _held(before))
         folder = place / STATEMENTS / quarter
         _refuse_strangers(folder)
         folder.parent.mkdir(mode=0o700, exist_ok=True)
@@ -146,6 +146,12 @@ def _before(place: Path) -> list[Closed]:
 
 def _lines(closed: Sequence[Closed]) -> dict[str, pd.DataFrame]:
     return {one.quarter: files.read_lines(one.folder) for one in closed if not one.is_emptied}
+
+
+def _held(closed: Sequence[Closed]) -> dict[str, dict[str, list[str]]]:
+    """The versions of plans by which closed quarters were last computed: when the last of them was closed. Unknown for those
+    closed before versions were kept."""
+    return {quarter: plans for one in closed for quarter, plans in one.manifest.get("held", {}).items()}
 
 
 def _refuse(period: pd.Period, day: dt.date, dataset: dict[str, Any], before: Sequence[Closed]) -> None:
@@ -218,6 +224,7 @@ def _manifest(stage: Path, ledger: Ledger, before: Sequence[Closed], despite: st
         "library": __version__,
         "dataset": {name: snapshot.dataset[name] for name in ("name", "currency", "fiscal_year_end")},
         "plans": {plan.name: plan.version for plan in ledger.plans},
+        "held": {quarter: {name: [*versions] for name, versions in plans.items()} for quarter, plans in ledger.held.items()},
         "people": int(ledger.lines["rep_id"].nunique()),
         "totals": {currency: f"{amount:.2f}" for currency, amount in ledger.totals().items()},
         "left_out": [*ledger.left_out],

@@ -83,31 +83,33 @@ def recommendations(
     statements: pd.DataFrame | str, checks: pd.DataFrame | str, *, near: pd.DataFrame | str = "",
     findings: pd.DataFrame | str = "", outlook: pd.DataFrame | str = "",
 ) -> pd.DataFrame:  # fmt: skip
-    """What to settle before paying and what to decide, one row per failed check and advice; nobody is named.
+    """What to settle before paying and what to decide, one row per failed check and advice (finding, action, owner,
+    effort: S, M or L); nobody is named.
 
     `near`: as of `near_counts`; `findings`: of the linter; `outlook`: what the next quarter costs.
     """
     rows = []
     if isinstance(checks, pd.DataFrame):
         for check in checks[~checks["holds"]].itertuples():
-            rows.append((f"{check.check}: {check.found} instead of {check.expected}", "Settle it before paying", "RevOps"))
+            rows.append((f"{check.check}: {check.found} instead of {check.expected}", "Settle it before paying", "RevOps", "S"))
     if isinstance(statements, pd.DataFrame):
         measured = statements[statements["attainment"].notna()]
         low = int((measured["attainment"] < 0.5).sum())
         if low:
             finding = f"{low} of {len(measured)} people are under half of their quota"
-            rows.append((finding, "Look at pipeline and ramp before the quota", "sales managers"))
+            rows.append((finding, "Look at pipeline and ramp before the quota", "sales managers", "M"))
     else:
-        rows.append(("No plan can be applied", "Export credits and quotas, or keep them in two spreadsheets", "RevOps"))
+        rows.append(("No plan can be applied", "Export credits and quotas, or keep them in two spreadsheets", "RevOps", "M"))
     if isinstance(near, pd.DataFrame):
         for row in near[near["n"] >= NEAR].itertuples():
             finding = f"{row.n} people are close to {row.threshold} ({row.what}, plan {row.plan})"
-            rows.append((finding, "Look at their open deals together, and at deals moved over the border", "sales managers"))
+            action = "Look at their open deals together, and at deals moved over the border"
+            rows.append((finding, action, "sales managers", "S"))
     if isinstance(findings, pd.DataFrame):
         for row in findings.itertuples():
-            rows.append((f"plan {row.plan}, {row.component}: {row.finding}", "Decide it before the next period", "RevOps"))
+            rows.append((f"plan {row.plan}, {row.component}: {row.finding}", "Decide it before the next period", "RevOps", "M"))
     if isinstance(outlook, pd.DataFrame):
         for row in outlook[outlook["p90"] > 2 * outlook["p50"]].itertuples():
             finding = f"plan {row.plan}: the next quarter may cost {row.p90 / row.p50:.1f} times what is usual"
-            rows.append((finding, "Set money aside for the upper end", "finance"))
-    return pd.DataFrame(rows, columns=["finding", "action", "owner"], dtype="str")
+            rows.append((finding, "Set money aside for the upper end", "finance", "S"))
+    return pd.DataFrame(rows, columns=["finding", "action", "owner", "effort"], dtype="str")

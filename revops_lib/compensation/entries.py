@@ -92,16 +92,15 @@ def _of_draws(booked: Booked) -> pd.DataFrame:
 
 
 def _of_adjustments(book: Book) -> pd.DataFrame:
-    """What somebody decided in the quarter for who was in the plan's role on the day. Where several plans are for one role it
-    in force it
-    belongs to the first by name: it is paid once."""
+    """What somebody decided in the quarter for who was in the plan's role on the day. Of several plans for one role the first
+    by name in the currency of the decision pays it, so that it is paid once."""
     snapshot, plan = book.snapshot, book.plan
     rows = snapshot.table("adjustments")
     rows = rows[rows["decided_date"].between(*map(pd.Timestamp, _days(snapshot)))]
     role = staff.on_day(book.roster, rows["rep_id"], rows["decided_date"])["role"]
     of_day = [_of_day(book, day.date()) for day in rows["decided_date"]]
-    is_own = [one is not None and one.role == own and carries(snapshot, one, day.date())
-              for one, own, day in zip(of_day, role, rows["decided_date"], strict=True)]  # fmt: skip
+    is_own = [one is not None and one.role == own and carries(snapshot, one, row.decided_date.date(), currency=row.currency)
+              for one, own, row in zip(of_day, role, rows.itertuples(), strict=True)]  # fmt: skip
     rows = rows[pd.Series(is_own, rows.index, dtype="bool")].reset_index(drop=True)
     if rows.empty:
         return pd.DataFrame(columns=["line_id"])

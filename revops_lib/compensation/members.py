@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from .quotas import Quotas
 
 
-Report = tuple[str, str, Fraction, Fraction]  # member, role, and the part of the quota carried: from a share of it to another
+Part = tuple[Fraction, Fraction]  # from a share of a quota to another
+Report = tuple[str, str, Part, Part]  # member, role, and the part carried: of the days in the role, of those in all roles
 
 
 class Led:
     """A quarter's quotas of leaders, by the plans of all roles and the quotas of each.
 
     A leader carries the quotas of who reports to them, ramp and proration included; who reports to several in the quarter is
-    carried by each for the days of it. A member whose own quota is that of members counts with what these carry.
+    carried by each for the days of it. A member whose own quota is that of members counts with what these carry, and so does
+    one whose role has no plan; who has neither plan nor members counts 0. Who has two roles in the quarter, the whole quota in
+    each, counts with the part of the days of each.
     """
 
     def __init__(
@@ -41,12 +44,37 @@ class Led:
     def cents(self, leader: str, path: tuple[str, ...] = ()) -> int:
         """What the members of a leader carry together; `path`: the leaders above, so that a circle of leaders ends."""
         total, above = 0, (*path, leader)
-        for member, role, begin, end in self._reports.get(leader, []):
+        for member, role, of_role, of_all in self._reports.get(leader, []):
             cents = 0 if member in above else self._own(member, role, above)
+            here = self._of_role(member, role)
+            begin, end = of_role if here and here[0].quota.proration != "none" else of_all
             total += money.round_half_up(cents * end) - money.round_half_up(cents * begin)
         return total
 
+    def unmeasured(self, leader: str, path: tuple[str, ...] = ()) -> set[str]:
+        """The members of a leader who have no quota though the plan of their role asks for one."""
+        found, above = set(), (*path, leader)
+        for member, role, _, _ in self._reports.get(leader, []):
+            here = self._of_role(member, role)
+            if here is None or here[0].quota.source == "members":
+                found |= set() if member in above else self.unmeasured(member, above)
+            elif self._asks(here[0]) and member not in here[1].whole(self._measure, self._quarter):
+                found.add(member)
+        return found
+
+    def _asks(self, plan: Plan) -> bool:
+        return any(self._measure == measure for part in plan.components for measure, _ in part.measured)
+
     def _own(self, member: str, role: str, above: tuple[str, ...]) -> int:
+        here = self._of_role(member, role)
+        if here is None:
+            return self.cents(member, above)
+        plan, quotas = here
+        if plan.quota.source == "members":
+            return quotas.carried(member, self.cents(member, above), self._quarter)
+        return quotas.quota_of(self._measure, self._quarter).get(member, 0)
+
+    def _of_role(self, member: str, role: str) -> tuple[Plan, Quotas] | None:
         known = self._plans.get(role, [])
         here = next(((plan, quotas) for plan, quotas in known if plan.currency == self._currency), None)
         if here is None and known:
@@ -55,24 +83,24 @@ class Led:
                 f"plan {known[0][0].name}",
                 "state both plans in one currency",
             )
-        if here is None:
-            return 0
-        plan, quotas = here
-        if plan.quota.source == "members":
-            return quotas.carried(member, self.cents(member, above), self._quarter)
-        return quotas.quota_of(self._measure, self._quarter).get(member, 0)
+        return here
 
 
 def _reports(roster: pd.DataFrame, quarter: pd.Period) -> Iterator[tuple[str, Report]]:
-    """Who reported to whom in a quarter, by the days of a member in a role; the parts sum to the whole."""
-    days: dict[tuple[str, str], list[tuple[str | None, int]]] = {}
+    """Who reported to whom in a quarter, in which role and for which part of it; the parts sum to the whole."""
+    days: dict[str, list[tuple[str, str | None, int]]] = {}
     for row, first, last in staff.assigned(roster):
         for begin, end in staff.within([(first, last)], quarter):
             leader = None if pd.isna(row.manager_id) else str(row.manager_id)
-            days.setdefault((str(row.rep_id), str(row.role)), []).append((leader, (end - begin).days + 1))
-    for (member, role), parts in days.items():
-        whole, upto = sum(n for _, n in parts), 0
-        for leader, n in parts:
+            days.setdefault(str(row.rep_id), []).append((str(row.role), leader, (end - begin).days + 1))
+    for member, parts in days.items():
+        for place, (role, leader, _) in enumerate(parts):
             if leader is not None:
-                yield leader, (member, role, Fraction(upto, whole), Fraction(upto + n, whole))
-            upto += n
+                of_all = [n for _, _, n in parts]
+                of_role = [n if one == role else 0 for one, _, n in parts]
+                yield leader, (member, role, _part(of_role, place), _part(of_all, place))
+
+
+def _part(days: list[int], place: int) -> Part:
+    whole = sum(days)
+    return Fraction(sum(days[:place]), whole), Fraction(sum(days[: place + 1]), whole)

@@ -52,17 +52,22 @@ def of_quarter(snapshot: Snapshot, roster: pd.DataFrame, plan: Plan, quarter: pd
     return found[staff.on_day(roster, found["rep_id"], days)["role"] == plan.role].reset_index(drop=True)
 
 
-def carries(snapshot: Snapshot, plan: Plan, day: dt.date, *, objectives: bool = False) -> bool:
+def carries(snapshot: Snapshot, plan: Plan, day: dt.date, *, objectives: bool = False, currency: str = "") -> bool:
     """Whether a plan is the first by name that is in force for its role on a day (and pays on objectives): what belongs to a
-    person and no credit is paid once."""
+    person and no credit is paid once. One that pays in `currency` comes before those that do not."""
+
+    def rank(name: str, pays: object) -> tuple[bool, str]:
+        return currency not in ("", pays), name
+
     names = plan_names(snapshot)
-    for name in names[: names.index(plan.name)] if plan.name in names else []:
+    for name in names if plan.name in names else []:
         try:
             values = in_force(sources.read_yaml(plan_file(snapshot, name)), day, name)
         except DataRefused:  # not in force yet
             continue
         pays = [part.get("pays_on") for part in values.get("components") or [] if isinstance(part, dict)]
-        if values.get("applies_to") == plan.role and (not objectives or "objectives" in pays):
+        is_of_role = values.get("applies_to") == plan.role and (not objectives or "objectives" in pays)
+        if is_of_role and rank(name, values.get("currency")) < rank(plan.name, plan.currency):
             return False
     return True
 

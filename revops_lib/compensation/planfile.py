@@ -26,6 +26,7 @@ from .reading import Path, Reader
 KEYS = ("plan", "title", "decided_by", "source", "applies_to", "currency", "credit_order", "rounding", "boundaries", "pay",
         "quota", "draw", "components")  # fmt: skip
 TEXTS = ("title", "applies_to", "currency", "decided_by", "source")
+WORDS = ("title", "decided_by", "source")
 ORDER = ["event_date", "deal", "line"]
 ROUNDING_POINT = "line"  # each line is a difference of two rounded sums, so that lines sum to what is paid
 BOUNDARIES = "half_open"
@@ -162,17 +163,12 @@ def _quota(file: Reader, at: Path, parts: list[Part]) -> Quota:
     annual = (*at, "annual")
     if not isinstance(file.at(annual), dict):
         return Quota(source, file.cents(annual), weights, proration, ramp)
-    needed = dict.fromkeys(measure for part in parts if isinstance(part, Component) for measure in _measured(part))
+    needed = dict.fromkeys(measure for part in parts if isinstance(part, Component) for measure, _ in part.measured)
     file.keys(annual, tuple(needed), MEASURES)
     stated = {measure: file.cents((*annual, measure)) for measure in file.at(annual)}
     if not stated:
         raise file.wrong(annual, "annual states no quota", "write an amount, or one for each measure")
     return Quota(source, stated[next(iter(needed or stated))], weights, proration, ramp, stated)
-
-
-def _measured(part: Component) -> list[str]:
-    """The measures whose quotas a component looks at."""
-    return [*([part.measure] if part.basis != "amount" else []), *([part.gate.measure] if part.gate else [])]
 
 
 def _draw(file: Reader, at: Path) -> Draw | None:
@@ -187,5 +183,8 @@ def _draw(file: Reader, at: Path) -> Draw | None:
 
 
 def _version(values: Mapping[str, Any]) -> str:
-    told = json.dumps(values, sort_keys=True, default=str, ensure_ascii=False)
+    """A digest of all values but the words that no pay follows from."""
+    parts = [{key: value for key, value in part.items() if key != "what"} for part in values["components"]]
+    paying = {**{key: value for key, value in values.items() if key not in WORDS}, "components": parts}
+    told = json.dumps(paying, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(told.encode("utf-8")).hexdigest()[:12]

@@ -109,6 +109,12 @@ class Component:
         """Share of the pay that is not payable on booking."""
         return 1 - sum((part.share for part in self.payable if part.on == "booking"), Fraction(0))
 
+    @property
+    def measured(self) -> list[tuple[str, str]]:
+        """The measures whose quotas it looks at, each with the period of the quota."""
+        own = [(self.measure, self.accumulation)] if self.basis != "amount" else []
+        return [*own, *([(self.gate.measure, self.gate.period)] if self.gate else [])]
+
     def pay(self, credit: int, quota: int, target: int = 0) -> int:
         """Cents on `credit` cents that come at once, the gate open; with what is payable later. `target`: cents at quota."""
         tiers = self.schedule if self.basis == "amount" else self.schedule.scaled(quota)
@@ -180,8 +186,8 @@ class Quota:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as in force on a day; `version` changes whenever a value in force does. `base` and `variable`: cents a year at
-    target. `values`: the file's values in force, `lines`: the line each stands on."""
+    """A plan as in force on a day; `version` changes whenever a value in force does that pay follows from. `base` and
+    `variable`: cents a year at target. `values`: the file's values in force, `lines`: the line each stands on."""
 
     name: str
     title: str

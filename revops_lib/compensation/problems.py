@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from .. import periods
 from ..snapshot import Snapshot
 from . import staff
 from .awards import COLUMNS
+from .book import Book
 from .booked import booked
 from .credits import assignments, credit_lines, won_deals
 from .curves import has_quota
@@ -37,6 +39,7 @@ def problems(snapshot: Snapshot, plans: Sequence[Plan], lines: pd.DataFrame) -> 
         *of_credits(snapshot, lines),
         _of("credits that no plan pays", credited.loc[~_is_paid(snapshot, credited, plans), "opportunity_id"]),
         *_of_decisions(snapshot, plans, lines),
+        _of("members without a quota", _unmeasured(snapshot, plans)),
         _of("people in two roles or teams on one day", staff.overlapping(staff.roster(snapshot))),
         _of("tables without a row", _empty(snapshot, plans)),
         _of("people with a quota and no plan", _without_plan(snapshot, plans), is_pay=False),
@@ -52,7 +55,8 @@ def of_credits(snapshot: Snapshot, lines: pd.DataFrame) -> list[Problem]:
     unknown = lines[lines["pay"].isna()]
     return [
         _of("deals split over 100 %", splits.index[splits > WHOLE]),
-        _of("won deals without a credit", won.loc[has_amount & ~has_credit, "opportunity_id"]),
+        # Nobody may have sold it: what is credited is paid all the same.
+        _of("won deals without a credit", won.loc[has_amount & ~has_credit, "opportunity_id"], is_pay=False),
         _of("won deals without an amount", won.loc[~has_amount, "opportunity_id"]),
         _of("credits of reps without a role on the close date", credited.loc[credited["role"].isna(), "opportunity_id"]),
         _of("reps with a credit and no quota", unknown.loc[unknown["quota"].isna(), "rep_id"].unique()),
@@ -61,26 +65,37 @@ def of_credits(snapshot: Snapshot, lines: pd.DataFrame) -> list[Problem]:
 
 
 def _is_paid(snapshot: Snapshot, credits: pd.DataFrame, plans: Sequence[Plan]) -> pd.Series:
-    """Whether a plan of the role pays on each credit: its kind, a renewal where only renewals count, a day and a deal that a
-    SPIF is for. Those without a role are counted elsewhere."""
+    """Whether a plan of the role pays on each credit, as it is in force on the credit's day. Those without a role are counted
+    elsewhere."""
     found = credits["role"].isna()
     for plan in plans:
-        own, book = credits["role"] == plan.role, booked(snapshot, plan).book
-        parts: list[Component | Award] = [*plan.components, *plan.awards]
-        for part in parts:
-            if part.measure == "leads" or (isinstance(part, Component) and part.of != "own"):
-                continue
-            here = own & credits["kind"].isin(part.kinds)
-            if part.measure == "renewals":
-                here &= credits["opportunity_id"].map(book.attribute("type")) == "renewal"
-            if isinstance(part, Award):
-                here &= credits["close_date"].between(pd.Timestamp(part.first), pd.Timestamp(part.last))
-                for name, values in part.eligible.items():
-                    is_role = name == "role"
-                    of = credits["role"] if is_role else credits["opportunity_id"].map(book.attribute(COLUMNS[name]))
-                    here &= of.isin(values)
-            found |= here
+        book = booked(snapshot, plan).book
+        for first, last, version in book.versions(snapshot.quarter):
+            own = (credits["role"] == version.role) & _within(credits, first, last)
+            parts: list[Component | Award] = [*version.components, *version.awards]
+            for part in parts:
+                found |= own & _counts(book, credits, part)
     return found
+
+
+def _counts(book: Book, credits: pd.DataFrame, part: Component | Award) -> pd.Series:
+    """Whether a part of a plan counts each credit: its kind, a renewal where only renewals count, a day and a deal that a SPIF
+    is for."""
+    if part.measure == "leads" or (isinstance(part, Component) and part.of != "own"):
+        return pd.Series(data=False, index=credits.index)
+    here = credits["kind"].isin(part.kinds)
+    if part.measure == "renewals":
+        here &= credits["opportunity_id"].map(book.attribute("type")) == "renewal"
+    if isinstance(part, Award):
+        here &= _within(credits, part.first, part.last)
+        for name, values in part.eligible.items():
+            of = credits["role"] if name == "role" else credits["opportunity_id"].map(book.attribute(COLUMNS[name]))
+            here &= of.isin(values)
+    return here
+
+
+def _within(credits: pd.DataFrame, first: dt.date, last: dt.date) -> pd.Series:
+    return credits["close_date"].between(pd.Timestamp(first), pd.Timestamp(last))
 
 
 def _of_decisions(snapshot: Snapshot, plans: Sequence[Plan], lines: pd.DataFrame) -> Iterator[Problem]:
@@ -97,15 +112,27 @@ def _of_decisions(snapshot: Snapshot, plans: Sequence[Plan], lines: pd.DataFrame
     agreed = snapshot.table("objectives")
     agreed = agreed[agreed["quarter"] == str(snapshot.quarter)]
     judged = made[made["cause"] == "objective"]
-    is_paid = [key in {*zip(judged["rep_id"], judged["deal"], strict=True)}
-               for key in zip(agreed["rep_id"], agreed["objective"], strict=True)]  # fmt: skip
+    paid = {*zip(judged["rep_id"], judged["deal"], strict=True)}
+    is_unpaid = [key not in paid for key in zip(agreed["rep_id"], agreed["objective"], strict=True)]
     named = agreed["rep_id"] + ": " + agreed["objective"]
-    yield _of("objectives that no plan pays", named[[not one for one in is_paid]])
+    yield _of("objectives that no plan pays", named[is_unpaid])
     if any(plan.objectives for plan in plans):
         weights = agreed.groupby("rep_id")["weight"].sum()
         not_whole = weights.index[(weights - 1).abs() > 1e-6]
         yield _of("people whose objectives do not weigh 100 %", not_whole, is_pay=False)
         yield _of("objectives that nobody has judged", named[agreed["achieved"].isna()], is_pay=False)
+
+
+def _unmeasured(snapshot: Snapshot, plans: Sequence[Plan]) -> set[str]:
+    """Members of who is measured against what the members carry, who have no quota of that measure themselves though their
+    plan asks for one."""
+    found: set[str] = set()
+    for plan in plans:
+        book = booked(snapshot, plan).book
+        parts = [part for _, _, version in book.versions(snapshot.quarter) for part in version.components]
+        for measure, period in {asked for part in parts for asked in part.measured}:
+            found |= book.quotas.unmeasured(measure, period, snapshot.quarter)
+    return found
 
 
 def _empty(snapshot: Snapshot, plans: Sequence[Plan]) -> list[str]:

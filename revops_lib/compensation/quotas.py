@@ -95,7 +95,7 @@ class Quotas:
 
     def _quota_of(self, measure: str, quarter: pd.Period) -> dict[str, int]:
         """Cents of a quarter by rep; who has none, or 0, is not there: nothing can be attained against it."""
-        found = {rep: self.carried(rep, whole, quarter) for rep, whole in self._whole(measure, quarter).items()}
+        found = {rep: self.carried(rep, whole, quarter) for rep, whole in self.whole(measure, quarter).items()}
         return {rep: own for rep, own in found.items() if own > 0}
 
     def carried(self, rep: str, whole: int, quarter: pd.Period) -> int:
@@ -106,7 +106,7 @@ class Quotas:
     def _quota_of_month(self, measure: str, quarter: pd.Period, month: pd.Period, number: int) -> dict[str, int]:
         """The same for a month, the `number`-th of the fiscal year."""
         quota, found = self._in_force(quarter).quota, {}
-        for rep, cents in self._whole(measure, quarter).items():
+        for rep, cents in self.whole(measure, quarter).items():
             if quota.source == "plan":
                 part = targets.by_weights(quota.cents(measure), quota.weights, number, number)
             else:
@@ -114,17 +114,31 @@ class Quotas:
             found[rep] = self._prorated(quota, self._ramped(quota, rep, part, quarter), self._days.get(rep, []), month)
         return {rep: own for rep, own in found.items() if own > 0}
 
-    def _whole(self, measure: str, quarter: pd.Period) -> dict[str, int]:
+    def unmeasured(self, measure: str, period: str, quarter: pd.Period) -> set[str]:
+        """The members without a quota of their own of who carries what members do, in the quarters of a period."""
+        first = quarter - (quarter.quarter - 1)
+        quarters = [first + i for i in range(4)] if period == "year" else quarters_of(period, quarter)
+        of_members = [one for one in quarters if self._in_force(one).quota.source == "members"]
+        return {member for one in of_members for rep in self._here(one) for member in self._led(measure, one).unmeasured(rep)}
+
+    def whole(self, measure: str, quarter: pd.Period) -> dict[str, int]:
         """A quarter's quotas before ramp and proration."""
         quota = self._in_force(quarter).quota
         if quota.source == "table":
             return self._stated.get((measure, str(quarter)), {})
-        here = [rep for rep, days in self._days.items() if staff.within(days, quarter)]
+        here = self._here(quarter)
         if quota.source == "members":
-            led = Led(self._roster, quarter, measure, self._plan.currency, self._of_roles(quarter))
+            led = self._led(measure, quarter)
             return {rep: led.cents(rep) for rep in here}
         last = 3 * quarter.quarter
         return dict.fromkeys(here, targets.by_weights(quota.cents(measure), quota.weights, last - 2, last))
+
+    def _here(self, quarter: pd.Period) -> list[str]:
+        """Who is in the role on a day of a quarter."""
+        return [rep for rep, days in self._days.items() if staff.within(days, quarter)]
+
+    def _led(self, measure: str, quarter: pd.Period) -> Led:
+        return Led(self._roster, quarter, measure, self._plan.currency, self._of_roles(quarter))
 
     def _of_roles(self, quarter: pd.Period) -> list[tuple[Plan, Quotas]]:
         """The plans of a quarter, and the quotas of each."""
@@ -177,8 +191,10 @@ class Quotas:
 
     def _require_all(self, measure: str, quarters: list[pd.Period]) -> None:
         """DataRefused when the table has quotas for some quarters of the year only: the whole year's are not known."""
-        missing = [str(quarter) for quarter in quarters if not self._whole(measure, quarter)]
-        if self._in_force(quarters[0]).quota.source != "plan" and 0 < len(missing) < len(quarters):
+        source = self._in_force(quarters[0]).quota.source
+        asked = quarters if source == "table" else [one for one in quarters if self._here(one)]
+        missing = [str(one) for one in asked if not any(self.whole(measure, one).values())]
+        if source != "plan" and 0 < len(missing) < len(asked):
             raise DataRefused(
                 f"there are no quotas for {measure} in {missing[0]}: the quota of the whole year is not known",
                 f"data {self._snapshot.data}, table quotas",

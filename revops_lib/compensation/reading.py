@@ -14,6 +14,7 @@ from ..errors import nearest
 Path = sources.Way
 # A decimal or a fraction, of digits that everybody reads alike, and of a size that pay can have.
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?|-?[0-9]{1,9}/0*[1-9][0-9]{0,8}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Reader(sources.Strict):
@@ -45,7 +46,7 @@ class Reader(sources.Strict):
         """The paths of the entries of a list that has some."""
         found = self.at(at)
         if not isinstance(found, list) or not found:
-            raise self.wrong(at, f"{at[-1]} is {found!r}", "write a list with at least one entry")
+            raise self.wrong(at, f"{at[-1]} is {_short(found)}", _undated(found) or "write a list with at least one entry")
         return [(*at, i) for i in range(len(found))]
 
     def text(self, at: Path) -> str:
@@ -78,10 +79,12 @@ class Reader(sources.Strict):
     def number(self, at: Path) -> Fraction:
         found = self.at(at)
         if not isinstance(found, str):
+            if isinstance(found, dict | list):
+                what = f"{_short(found)} stands where a number should"
+                raise self.wrong(at, what, _undated(found) or 'write it like "0.065"')
             raise self.wrong(at, f"{found!r} is a bare number", f'quote it: "{found}"')
         if not _NUMBER.fullmatch(found):
-            told = found if len(found) <= 30 else f"{found[:30]}…"
-            raise self.wrong(at, f"{told!r} is not a number", 'write it like "0.065" or "1/3", with at most 12 decimals')
+            raise self.wrong(at, f"{_short(found)} is not a number", 'write it like "0.065" or "1/3", with at most 12 decimals')
         return Fraction(found)
 
     def positive(self, at: Path) -> Fraction:
@@ -107,6 +110,18 @@ class Reader(sources.Strict):
         if cents.denominator != 1 or cents < 0:
             raise self.wrong(at, f"{self.at(at)!r} is no amount", 'write it like "1500.00"')
         return int(cents)
+
+
+def _short(found: object) -> str:
+    """A value as it stands in the file, cut where it is long."""
+    told = repr(found)
+    return told if len(told) <= 60 else f"{told[:60]}…"
+
+
+def _undated(found: object) -> str:
+    """What to do about values whose days are texts."""
+    days = [key for key in found if isinstance(key, str) and _DAY.fullmatch(key)] if isinstance(found, dict) else []
+    return f"write the days without quotes: {days[0]}" if days else ""
 
 
 def _name(at: Path) -> str:

@@ -58,11 +58,11 @@ def assigned(roster: pd.DataFrame) -> Iterator[tuple[Any, dt.date, dt.date]]:
 
 
 def overlapping(roster: pd.DataFrame) -> list[str]:
-    """Who has two assignments on one day: one ends on or after the day on which the next begins. One without an end ends when
-    the next begins."""
+    """Who has two assignments on one day: one ends after the day on which the next begins. One without an end, or with that
+    day as its end, ends the day before."""
     ordered = roster.sort_values(["rep_id", "start_date"], kind="stable")
     following = ordered.groupby("rep_id")["start_date"].shift(-1)
-    return sorted({*ordered.loc[ordered["end_date"] >= following, "rep_id"]})
+    return sorted({*ordered.loc[ordered["end_date"] > following, "rep_id"]})
 
 
 def left(roster: pd.DataFrame) -> dict[str, dt.date]:

@@ -10,7 +10,12 @@ import pandas as pd
 from .book import Part
 from .plans import Award, Component
 
-ROUNDED = {"half_up": "rounded", "half_even": "rounded, halves to the even cent,", "up": "rounded up", "down": "rounded down"}
+ROUNDED = {
+    "half_up": "rounded",
+    "half_even": "rounded with halves to the even cent",
+    "up": "rounded up",
+    "down": "rounded down",
+}
 WAITS = {"invoice": "on the invoice", "cash": "on the customer's payment"}
 
 
@@ -34,13 +39,15 @@ def _why(part: Part, line: Any) -> str:
     if line.cause == "true_up":
         return f"what the earlier credits of {line.deal} pay more or less against the quota up to now"
     if line.cause in ("spif", "objective"):
-        return str(line.tiers)
+        rounded = f", {ROUNDED[part.rounding]}" if isinstance(part, Award) and part.kind == "share" else ""
+        return f"{line.tiers}{rounded}"
     one = f"{line.share:.2%} of the deal, " if pd.notna(line.share) and line.share < 1 else ""
     credited = f"{one}{amount(line.credit)} credited"
     if pd.isna(line.pay):
         return f"{credited}, but {line.tiers or 'no quota'}: what it pays is not known"
     assert isinstance(part, Component)
-    return f"{credited}, {line.tiers}, {ROUNDED[part.schedule.rounding]} on the running total"
+    by = "by itself" if part.accumulation == "none" else "on the running total"
+    return f"{credited}, {line.tiers}, {ROUNDED[part.schedule.rounding]} {by}"
 
 
 def _waits(part: Part) -> str:

@@ -43,14 +43,17 @@ def money(amount: Any, currency: str = "") -> str:
 
 
 def _pays(told: Statement) -> Section:
+    is_known = _is_known(told.lines)
     rows = [[row.what, money(row.amount)] for row in told.parts.itertuples()]
-    rows += [["Total", money(told.total)]] if rows else []
+    rows += [["Total", money(told.total) if is_known else NOT_KNOWN]] if rows else []
     columns = [("What", False), ("Amount", True)]
     caption = f"What adds up to it, {told.currency}"
     table = Table(caption, columns, rows, sums=frozenset({len(rows) - 1})) if rows else None
     sentences = [f"This quarter pays you {money(told.total, told.currency)}."]
     if told.total < 0:
         sentences = [f"This quarter takes back {money(-told.total, told.currency)}."]
+    if not is_known:
+        sentences = [f"What this quarter pays you is not known yet; {money(told.total, told.currency)} of it is."]
     if told.later:
         sentences.append(f"{money(told.later, told.currency)} are held until later: “What is held” says until when.")
     if told.owed:
@@ -86,8 +89,14 @@ def _lines(told: Statement) -> Section:
 
 
 def _summed(what: str, lines: pd.DataFrame) -> list[str]:
-    """What lines that are known sum to."""
-    return ["", what, "", *(money(sum(lines[name].dropna(), start=Decimal(0))) for name in ("earned", "held", "pay"))]
+    """What lines sum to, where what they pay is known."""
+    sums = [money(sum(lines[name].dropna(), start=Decimal(0))) for name in ("earned", "held", "pay")]
+    return ["", what, "", *(sums if _is_known(lines) else [NOT_KNOWN] * 3)]
+
+
+def _is_known(lines: pd.DataFrame) -> bool:
+    """Whether what all lines pay is known; a correction says what it is."""
+    return not (lines["pay"].isna() & (lines["cause"] != "correction")).any()
 
 
 def _what(row: dict[str, Any]) -> str:
