@@ -28,7 +28,7 @@ SHARES = {
     "coverage_low", "coverage_high", "threshold", "care", "stop", "chance", "next_chance", "predicted", "observed",
     "weight", "skill", "pinball", "added", "against_best", "detectable", "straight_low", "straight_high", "week 1",
     "week 4", "week 8", "week 12", "all weeks", "win_rate",
-    "win_rate_low", "win_rate_high", "quota_attainment", "attainment_now", "share_of_change",
+    "win_rate_low", "win_rate_high", "quota_attainment", "attainment_now", "share_of_change", "grr", "nrr",
 }  # fmt: skip
 PERCENT = ("share", "ratio")  # units shown in percent
 # Columns that have the row's unit.
@@ -38,6 +38,8 @@ BLANK = {"status": "no verdict", "behind": "–"}  # what an empty text reads
 LABELS = {
     "n": "n",
     "wape": "WAPE",
+    "grr": "GRR",
+    "nrr": "NRR",
     "p10": "P10",
     "p50": "P50",
     "p90": "P90",

@@ -60,7 +60,8 @@ def finish(**change):
         "metrics": pd.DataFrame({"metric": ["m"], "by": "company", "member": "company", "value": 1.0, "unit": "EUR", "n": 3.0, "low": 0.5, "high": 2.0, "level": 0.9}),
         "tables": {"known": (pd.DataFrame({"amount": [Decimal("1.50")]}), "Known"), "unknown": (report.Reason("Because."), "Unknown")},
         "figures": {"curve": charts.curve("No picture.")},
-        "recommendations": pd.DataFrame({"finding": ["f"], "action": ["a"], "owner": ["o"]}),
+        "recommendations": pd.DataFrame({"finding": ["f", "g"], "action": ["a", "b"], "owner": ["o", "p"], "effort": ["S", "L"],
+                                         "expected_amount": [38288.4, None], "low": [24968.0, None], "high": [51160.0, None]}),
     }  # fmt: skip
     return report.finish(STAMP, **{**given, **change})
 
@@ -74,10 +75,14 @@ def test_results_are_stored_as_other_programs_expect_them(tmp_path, monkeypatch)
     metrics = pd.read_parquet(tmp_path / "topic.parquet")
     assert list(metrics.columns) == ["quarter", "as_of", "metric", "by", "member", "value", "unit", "n", "low", "high", "level"]
     advice = pd.read_parquet(tmp_path / "topic.recommendations.parquet")
-    assert list(advice.columns) == ["topic", "finding", "action", "expected_amount", "low", "high", "owner"]
+    assert list(advice.columns) == ["topic", "finding", "action", "expected_amount", "low", "high", "owner", "effort"]
     assert pd.read_parquet(tmp_path / "topic.known.parquet")["amount"].tolist() == [Decimal("1.50")]
     told = json.loads((tmp_path / "topic.json").read_text(encoding="utf-8"))
     assert told["tables"]["unknown"]["rows"] == [["Because."]] and told["people"] == 4
+    amounts = {"expected_amount": 38288.4, "low": 24968.0, "high": 51160.0, "expected": "38,288 EUR (24,968 to 51,160)"}
+    first, second = told["recommendations"]
+    assert first == {"finding": "f", "action": "a", "owner": "o", "effort": "S", **amounts}
+    assert second == {"finding": "g", "action": "b", "owner": "p", "effort": "L"}  # what is not known is not there
     assert (tmp_path / "topic.curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -39,10 +39,10 @@ def churn_survival(
 
 
 def retention(snapshot: Snapshot, *, at: Sequence[int] = (4, 8), n_quarters: int = 12) -> pd.DataFrame:
-    """Recurring revenue kept by cohort, one row per quarter in which customers began and number of quarters since.
+    """Recurring revenue kept by cohort, one row per quarter in which customers began and each of the numbers of quarters in `at`.
 
     A cohort is the accounts that paid for the first time in a quarter; what they pay at its end is the start. Columns: cohort,
-    at (quarters later), n (customers), start and now (exact money a month), grr (of each customer what is kept, more than at
+    quarters_later, n (customers), start and now (exact money a month), grr (of each customer what is kept, more than at
     the start left out, ÷ start), nrr (now ÷ start). Cohorts of the last `n_quarters`; those that are not so old have no row. No
     interval: that is all there was. DataRefused without subscriptions.
     """
@@ -58,7 +58,7 @@ def retention(snapshot: Snapshot, *, at: Sequence[int] = (4, 8), n_quarters: int
                 now = _paid(own, quarter + age)
                 kept = np.minimum(start, now).sum()
                 rows.append([quarter, age, len(start), start.sum(), now.sum(), kept / start.sum(), now.sum() / start.sum()])
-    found = pd.DataFrame(rows, columns=["cohort", "at", "n", "start", "now", "grr", "nrr"])
+    found = pd.DataFrame(rows, columns=["cohort", "quarters_later", "n", "start", "now", "grr", "nrr"])
     return found.assign(**{name: money.from_cents(found[name].astype("Int64")) for name in ("start", "now")})
 
 
