@@ -39,7 +39,7 @@ def churn_survival(
 
 
 def retention(snapshot: Snapshot, *, at: Sequence[int] = (4, 8), n_quarters: int = 12) -> pd.DataFrame:
-    """Recurring revenue kept by cohort, one row per quarter in which customers began and each of the numbers of quarters in `at`.
+    """Recurring revenue kept by cohort, one row per quarter in which customers began and each number of quarters in `at`.
 
     A cohort is the accounts that paid for the first time in a quarter; what they pay at its end is the start. Columns: cohort,
     quarters_later, n (customers), start and now (exact money a month), grr (of each customer what is kept, more than at
