@@ -11,6 +11,8 @@ from test_runs import House, write_dataset
 from revops_lib import cli, runs
 from revops_lib.errors import IntegrityError, UsageError
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def done(tmp_path: Path) -> tuple[House, Path]:

@@ -33,6 +33,7 @@ from revops_lib import disk, site
 from revops_lib import pages as pages_of
 from revops_lib.errors import CannotWrite, DataRefused, Locked, UsageError
 
+pytestmark = pytest.mark.whole
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = [
     "<script>document.title='owned'</script>",

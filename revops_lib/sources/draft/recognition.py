@@ -17,6 +17,8 @@ _LIKELY, _DEALS = 2.05, 1.5  # a table found by less is not proposed; of deals, 
 _CLOSE = 0.8  # a second table with this share of the best score is named
 _KEY, _REQUIRED, _LIKE_WEIGHT = 3.0, 2.0, 0.4
 _REPEATED = 0.1  # a key that repeats in more of the rows than this is no key
+# Kept beside a CRM in files that people name; their columns (id, account, start, end) are those of many an object of a CRM.
+_OF_FINANCE = {"subscriptions", "spend"}
 # They call deals and people as the other tables do: a name tells no less of those because it stands here, too.
 _OF_PAY = {"contracts", "invoices", "objectives", "disputes", "adjustments"}
 _FILE, _PART = 3.0, 1.0  # a file called as one of that table, or whose name holds such a name (and more per word)
@@ -37,7 +39,8 @@ def recognise(source: Source, knowledge: Knowledge, alike: np.ndarray) -> tuple[
     Each known column counts by how few tables know it; keys and required columns count more. `alike` as in
     `Knowledge.likeness`.
     """
-    ranked = sorted((_candidate(source, name, knowledge, alike) for name in tables.TABLES), key=lambda one: -one.score)
+    likely = [name for name in tables.TABLES if name not in _OF_FINANCE or is_called(source, name, knowledge)]
+    ranked = sorted((_candidate(source, name, knowledge, alike) for name in likely), key=lambda one: -one.score)
     best, second = ranked[:2]
     # Of two tables that one mapping reads from the same file, the larger one is meant; the other comes along with it.
     if second.model in knowledge.companions(best.model) and _width(source, second) > _width(source, best):
