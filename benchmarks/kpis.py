@@ -109,9 +109,13 @@ drawn = {
     "sales_velocity": lambda s: s["won_amount"] / (s["won_days"] / s["won"]),
 }
 columns, parts = ["amount", "won_amount", "won_days", "won"], []
+counted = {"created": created, "closed": closed, "lost": lost, "won": won}
+counted |= {f"{type}_bookings": won[won["type"] == type] for type in ("new", "expansion")}
+cases = dict.fromkeys(["opportunities_created", "pipeline_created", "win_rate_cohort"], "created")
+cases |= {"win_rate": "closed", "win_rate_value": "closed", "deals_lost": "lost", "lost_amount": "lost"}
 for by in ("company", *groups):
     own = answer[answer["by"] == by].set_index(["quarter", "member"])
-    counts = {True: grouped(created, by, "status", "size"), False: grouped(closed, by, "status", "size")}
+    counts = {name: grouped(rows, by, "status", "size") for name, rows in counted.items()}
     bounds = {kpi: {} for kpi in drawn}
     for key, group in closed.groupby(["quarter", by], observed=True):
         cells = group[columns].to_numpy("float64")
@@ -120,7 +124,7 @@ for by in ("company", *groups):
         for kpi, function in drawn.items():
             bounds[kpi][key] = np.nanquantile(function(sums), [0.05, 0.95])
     for kpi, rows in own.groupby("kpi"):
-        n = counts[kpi in ("opportunities_created", "pipeline_created", "win_rate_cohort")].reindex(rows.index)
+        n = counts[kpi if kpi in counted else cases.get(kpi, "won")].reindex(rows.index, fill_value=0)
         low = high = np.nan
         if kpi in ("win_rate", "win_rate_cohort"):
             low, high = proportion_confint((rows["value"] * n).round(), n, alpha=0.1, method="wilson")
