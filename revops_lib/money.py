@@ -13,8 +13,10 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow import compute
 
 DTYPE = pd.ArrowDtype(pa.decimal128(18, 2))
+CENT = pa.scalar(Decimal("0.01"))
 RATE = pd.ArrowDtype(pa.decimal128(18, 8))
 # Currencies in use, ISO 4217.
 CURRENCIES = frozenset(
@@ -50,8 +52,8 @@ def from_cents(cents: pd.Series) -> pd.Series:
     >>> from_cents(pd.Series([120050], dtype="Int64")).tolist()
     [Decimal('1200.50')]
     """
-    values = [None if pd.isna(value) else Decimal(int(value)).scaleb(-2) for value in cents]
-    return pd.Series(values, index=cents.index, dtype=DTYPE, name=cents.name)
+    whole = pa.array(cents.astype("Int64")).cast(pa.decimal128(19))
+    return pd.Series(compute.multiply(whole, CENT).cast(DTYPE.pyarrow_dtype), index=cents.index, dtype=DTYPE, name=cents.name)
 
 
 def to_float(amount: pd.Series) -> pd.Series:
@@ -68,8 +70,9 @@ def round_half_up(value: Fraction) -> int:
     >>> round_half_up(Fraction(5, 2)), round_half_up(Fraction(-5, 2)), round_half_up(Fraction(249, 100))
     (3, -3, 2)
     """
-    magnitude = (2 * abs(value) + 1) // 2
-    return int(magnitude if value >= 0 else -magnitude)
+    over, under = value.numerator, value.denominator
+    magnitude = (2 * abs(over) + under) // (2 * under)
+    return int(magnitude if over >= 0 else -magnitude)
 
 
 def rounded(value: Fraction, how: str) -> int:

@@ -129,6 +129,6 @@ def identified(plan: Plan, rows: pd.DataFrame) -> pd.DataFrame:
     that a line computed again has the same one."""
     rows = rows.sort_values([*KEY[:4], "event_date", *KEY[4:], "line"], kind="stable", ignore_index=True)
     number = rows.groupby(list(KEY)).cumcount()
-    parts = zip(*(rows[name] for name in KEY), number, strict=True)
+    parts = zip(*(rows[name].astype("object") for name in KEY), number, strict=True)
     ids = [hashlib.sha256("\x1f".join([plan.name, *map(str, of)]).encode("utf-8")).hexdigest()[:16] for of in parts]
     return rows.assign(line_id=ids)

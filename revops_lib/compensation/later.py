@@ -16,13 +16,14 @@ from ..errors import DataRefused
 from ..snapshot import Snapshot
 from .booked import Booked, identified
 from .credits import LEAD
-from .plans import Award, Component
+from .plans import Award, Component, Objectives
 from .quotas import quarters_of
-from .releases import Cancelled, Change, Invoice, Move, months_after, moves
+from .releases import Cancelled, Change, Due, Invoice, Move, due, months_after, moved
 
 Deal = tuple[pd.Period, Decimal | None, str | None]  # quarter in which it was won, amount and currency as written
 COLUMNS = ["component", "cause", "quarter", "rep_id", "deal", "kind", "line", "event_date", "version", "pay", "held", "why",
            "link", "for_quarter"]  # fmt: skip
+READ = ["line_id", "quarter", "component", "version", "rep_id", "deal", "kind", "line", "event_date", "pay", "held"]
 
 
 def later(booked: Booked) -> Later:
@@ -56,12 +57,8 @@ class Later:
     def lines(self, quarter: pd.Period) -> pd.DataFrame:
         """One row per movement in a quarter of a booked line: the columns of `COLUMNS`, line_id; cents."""
         rows = [
-            {
-                "component": line.component, "cause": move.cause, "quarter": str(quarter), "rep_id": line.rep_id,
-                "deal": line.deal, "kind": line.kind, "line": line.line, "event_date": pd.Timestamp(move.day),
-                "version": line.version, "pay": move.pay, "held": move.held, "why": f"booked in {line.quarter}: {move.why}",
-                "link": line.line_id, "for_quarter": line.quarter,
-            }
+            (line.component, move.cause, str(quarter), line.rep_id, line.deal, line.kind, line.line, pd.Timestamp(move.day),
+             line.version, move.pay, move.held, f"booked in {line.quarter}: {move.why}", line.line_id, line.quarter)
             for earlier in self._earlier(quarter) for line, move in self._moves(earlier, quarter)
         ]  # fmt: skip
         return identified(self._booked.book.plan, pd.DataFrame(rows, columns=COLUMNS))
@@ -77,15 +74,20 @@ class Later:
     def _all_moves(self, booked: pd.Period, trued_up: int) -> Iterator[tuple[Any, Move]]:
         """All that ever happens to the lines of a quarter, as known after some quarters of true-ups."""
         changes = self._changes(booked, trued_up)
-        for line in self._booked.lines(booked).itertuples():
+        dues: dict[tuple[str, str, dt.date, str], Due] = {}
+        rows = self._booked.lines(booked)
+        rows = rows.loc[(rows["cause"] != "true_up") & rows["pay"].notna(), READ]
+        for line in rows.astype("object").itertuples(index=False):
             part = self._booked.parts[str(line.component), str(line.version)]
-            if not isinstance(part, Component | Award) or line.cause == "true_up" or pd.isna(line.pay):
+            if isinstance(part, Objectives):  # paid at once
                 continue
             day = line.event_date.date()
             deal = "" if line.kind in (LEAD, "pool") else line.deal  # these are no deal, whatever they are called
-            done = moves(int(line.pay), int(line.held), day, part.payable, part.clawback,
-                         self._invoices.get(deal, []), self._cancelled.get(deal),
-                         changes.get(line.line_id, []))  # fmt: skip
+            key = line.component, line.version, day, deal if deal in self._invoices else ""
+            if key not in dues:
+                dues[key] = due(part.payable, day, self._invoices.get(deal, ()))
+            done = moved(int(line.pay), int(line.held), day, dues[key], part.clawback, self._cancelled.get(deal),
+                         changes.get(line.line_id, ()))  # fmt: skip
             yield from ((line, move) for move in done if move.pay or move.held)
 
     def _changes(self, booked: pd.Period, trued_up: int) -> dict[str, list[Change]]:
@@ -130,7 +132,8 @@ def _won(snapshot: Snapshot) -> dict[str, Deal]:
     won = deals[(deals["status"] == "won") & deals["close_date"].notna()]
     of = won["close_date"].dt.to_period(snapshot.quarter.freqstr)
     names = ("amount_written", "currency_written") if "amount_written" in won else ("amount", "currency")
-    rows = zip(won["opportunity_id"], of, won[names[0]], won[names[1]], strict=True)
+    columns = (won["opportunity_id"], of, won[names[0]], won[names[1]])
+    rows = zip(*(column.astype("object") for column in columns), strict=True)
     return {deal: (quarter, None if pd.isna(amount) else Decimal(amount), currency) for deal, quarter, amount, currency in rows}
 
 

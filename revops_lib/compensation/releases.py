@@ -45,6 +45,15 @@ class Move:
 Change = tuple[dt.date, int, int]  # day, pay, held: what a true-up adds to a line
 
 
+@dataclass(frozen=True)
+class Due:
+    """When a line's pay becomes payable after the booking, in order: day, share of the pay, what it had waited for; and all of
+    these shares. Without invoices it is the same for all lines of a component and day."""
+
+    steps: Sequence[tuple[dt.date, Fraction, str]]
+    whole: Fraction
+
+
 def moves(
     pay: int, held: int, booked: dt.date, payable: Sequence[Payable], rule: Clawback | None,
     invoices: Sequence[Invoice], cancelled: Cancelled | None, changes: Sequence[Change] = (),
@@ -63,14 +72,21 @@ def moves(
     >>> [(m.pay, m.held) for m in moves(500_00, 500_00, dt.date(2026, 1, 5), parts, rule, [], gone)]
     [(-50000, -50000)]
     """
+    return moved(pay, held, booked, due(payable, booked, invoices), rule, cancelled, changes)
+
+
+def moved(
+    pay: int, held: int, booked: dt.date, due: Due, rule: Clawback | None, cancelled: Cancelled | None,
+    changes: Sequence[Change] = (),
+) -> list[Move]:  # fmt: skip
+    """`moves` of a line of which it is known already when it becomes payable."""
     share = Fraction(0) if rule is None or cancelled is None else taken_back(rule, booked, cancelled)
     gone_on = dt.date.max if cancelled is None else max(cancelled.day, booked)  # what is not booked yet cannot be taken back
-    whole = sum((part.share for part in payable if part.on != "booking"), Fraction(0))
     found: list[Move] = []
     taken = Fraction(0)
     done, left, paid, start = Fraction(0), held, pay, Fraction(0)  # shares released, cents of `left` from `start` on
     released = 0
-    waiting = [(day, part, why, 0, 0) for day, part, why in _waiting(payable, booked, invoices)]
+    waiting = [(day, part, why, 0, 0) for day, part, why in due.steps]
     changed = [(day, Fraction(0), "what had waited before the true-up", pays, holds) for day, pays, holds in changes]
     for day, part, why, more, kept in sorted([*waiting, *changed, (dt.date.max, Fraction(0), "", 0, 0)]):
         if share and cancelled is not None and gone_on < day:
@@ -85,15 +101,15 @@ def moves(
                 found.append(Move(day, "clawback", -back, -gone, _why(taken, booked, cancelled)))
             paid, left = paid + more - back, left + kept - gone
         done += part
-        upto = money.round_half_up(left * (done - start) / (whole - start)) if whole > start else left
+        upto = left if done == due.whole else money.round_half_up(left * (done - start) / (due.whole - start))
         if upto != released:
             found.append(Move(day, "released", upto - released, released - upto, why))
             paid, released = paid + upto - released, upto
     return found
 
 
-def _waiting(payable: Sequence[Payable], booked: dt.date, invoices: Sequence[Invoice]) -> list[tuple[dt.date, Fraction, str]]:
-    """The days on which something becomes payable, in order: day, share of the pay, what it had waited for."""
+def due(payable: Sequence[Payable], booked: dt.date, invoices: Sequence[Invoice]) -> Due:
+    """When what is not payable on booking becomes so."""
     found = []
     for part in payable:
         if part.on == "months":
@@ -103,7 +119,8 @@ def _waiting(payable: Sequence[Payable], booked: dt.date, invoices: Sequence[Inv
         for invoice in invoices if part.on == "cash" else ():
             if invoice.paid is not None:
                 found.append((invoice.paid, part.share * invoice.part, "on the customer's payment"))
-    return sorted((max(day, booked), share, why) for day, share, why in found)
+    whole = sum((part.share for part in payable if part.on != "booking"), Fraction(0))
+    return Due(sorted((max(day, booked), share, why) for day, share, why in found), whole)
 
 
 def taken_back(rule: Clawback, booked: dt.date, cancelled: Cancelled) -> Fraction:

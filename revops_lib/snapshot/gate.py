@@ -92,7 +92,8 @@ class Snapshot:
         frame = _canonical(name, self._ask(self._visible(name)))
         if name in ("credits", "contracts"):  # neither carries a date: it counts from the day its deal is known as won
             won = self.opportunities.loc[self.opportunities["status"] == "won", "opportunity_id"]
-            frame = frame[frame["opportunity_id"].isin(won)].reset_index(drop=True)
+            # As objects: `isin` of Arrow strings takes every value apart.
+            frame = frame[frame["opportunity_id"].astype("object").isin(won.astype("object"))].reset_index(drop=True)
         return frame
 
     @cached_property
