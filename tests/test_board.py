@@ -9,10 +9,11 @@ from decimal import Decimal
 
 import openpyxl
 import pandas as pd
+import playbooks
 import pytest
 from kpi_dictionary import only
 
-from revops_lib import boards, cli, pages, portfolio, report, statistics
+from revops_lib import boards, cli, portfolio, report, statistics
 from revops_lib.errors import DataRefused, UsageError
 from revops_lib.kpis import board, groups, kpi
 from revops_lib.snapshot import Snapshot
@@ -191,7 +192,16 @@ def test_a_person_in_several_groups_counts_once(small):
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
-    [('"40"', "five", "'five' is not a quoted number"), ("products:", "product:", "did you mean products")],
+    [
+        ('"40"', "five", "'five' is not a quoted number"),
+        ("products:", "product:", "did you mean products"),
+        (
+            "currency: EUR",
+            "currency: USD",
+            "amounts in 'USD' cannot be held against figures in EUR — plan product_objectives, line 5",
+        ),
+        ("currency: EUR\n", "", "key 'currency' is missing"),
+    ],
 )
 def test_wrong_objectives_are_refused(small, old, new, message):
     products = [{"product_id": "old", "name": "old", "family": "f", "launch_date": dt.date(2020, 1, 1)}]
@@ -230,6 +240,7 @@ OBJECTIVES = """
 objectives: products
 decided_by: x
 source: x
+currency: EUR
 products:
   old: {2016-01-01: "40"}
   new: {2016-01-01: "0", 2026-07-01: "20"}
@@ -262,8 +273,20 @@ def test_products_stand_beside_their_objectives_with_their_launch(small):
     ]
     before = groups.products(small(*deals, products=products, objectives=OBJECTIVES, quarter="2026Q2")).set_index("product_id")
     misspelt = groups.products(small(*deals, products=products, objectives=OBJECTIVES.replace("old:", "odl:")))
-    assert misspelt.loc[misspelt["name"].isna() & misspelt["objective"].notna(), "product_id"].tolist() == ["odl"]
+    names = misspelt.set_index("product_id")["name"]
+    assert names[["odl", "(unknown)"]].tolist() == ["(not among the products)"] * 2 and names[["old", "new"]].tolist() == [
+        "old",
+        "new",
+    ]
     assert pd.isna(before["objective"]["new"]) and pd.isna(before["attainment"]["new"])
+
+
+def test_attainment_of_a_product_whose_wins_have_no_amount_is_not_known(small):
+    products = [{"product_id": one, "name": one, "family": "f", "launch_date": dt.date(2020, 1, 1)} for one in ("old", "idle")]
+    deals = [(f"d{i}", "won", dt.date(2026, 8, 1 + i), {"product_id": "old", "amount": None}) for i in range(3)]
+    found = groups.products(small(*deals, products=products, objectives=OBJECTIVES)).set_index("product_id")
+    assert found.loc["old", ["bookings", "attainment"]].isna().all() and found.loc["old", "n"] == 3
+    assert found.loc["idle", ["bookings", "attainment"]].tolist() == [0, 0]
 
 
 # --- the pack --------------------------------------------------------------------------------------------------------
@@ -337,9 +360,9 @@ def test_advice_of_all_topics_is_one_list_by_what_it_brings(tmp_path, monkeypatc
 def test_what_no_snapshot_holds_is_counted_at_the_board(tmp_path, monkeypatch):
     run = _lay(tmp_path, monkeypatch) / "2026Q3"
     text = "# Page\n"
-    seal = f"body: {pages.fingerprint(text)}"
+    seal = f"body: {playbooks.seal(text, owner='x')}"
     fronts = {"a.md": f"owner: x\nverified: 2026-07-02\n{seal}", "b.md": f"owner: x\nverified: 2026-07-01\n{seal}",
-              "methods/c.md": "owner: x", "_x.md": "owner: x"}  # fmt: skip
+              "methods/c.md": "owner: x"}  # fmt: skip
     for name, front in fronts.items():
         (tmp_path / "pages" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "pages" / name).write_text(f"---\n{front}\n---\n{text}", encoding="utf-8")

@@ -24,7 +24,7 @@ QUARTERS = pd.period_range("2024Q1", "2026Q3", freq="Q")
 STEADY = (50, 52, 49, 51, 50, 48, 52, 50, 49, 51, 50)  # won of 100 closed, per quarter
 RULE = "id: a, kpi: win_rate, by: none, when: moved, bound: none, severity: high, owner: o, effort: S, action: act"
 DICTIONARY = only("win_rate", "deals_won", "bookings", "overdue_share")
-HEAD = "targets: kpis\ndecided_by: x\nsource: x\n"
+HEAD = "targets: kpis\ndecided_by: x\nsource: x\ncurrency: EUR\n"
 TARGETS = 'kpis:\n  win_rate: {2016-01-01: "0.3"}\n  bookings: {2016-01-01: "3000000"}\n'
 TEAMS = {"Alder": 6, "Birch": 6, "Few": 3}  # people
 
@@ -208,20 +208,31 @@ def test_a_value_dated_later_leaves_the_others_in_force(lay):
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ('kpis:\n  win_rat: {2016-01-01: "0.3"}\n', 5, "did you mean win_rate"),
-        ('kpis:\n  deals_won: {2016-01-01: "3"}\n', 5, "unknown KPI with a target 'deals_won'"),
-        ("kpis:\n  win_rate: {2016-01-01: a lot}\n", 5, "'a lot' is not a quoted number"),
-        ("kpis:\n  win_rate: {2016-01-01: 0.3}\n", 5, "0.3 is not a quoted number"),
-        ('kpis:\n  win_rate: "0.3"\n', 5, "write it with the day it begins"),
-        ("kpis: [win_rate]\n", 4, "stands where a KPI with a target should"),
-        ('kpi:\n  win_rate: {2016-01-01: "0.3"}\n', 4, "did you mean kpis"),
-        ('assumptions:\n  gros_margin: {2016-01-01: "0.3"}\n', 5, "unknown assumption 'gros_margin'"),
+        ('kpis:\n  win_rat: {2016-01-01: "0.3"}\n', 6, "did you mean win_rate"),
+        ('kpis:\n  deals_won: {2016-01-01: "3"}\n', 6, "unknown KPI with a target 'deals_won'"),
+        ("kpis:\n  win_rate: {2016-01-01: a lot}\n", 6, "'a lot' is not a quoted number"),
+        ("kpis:\n  win_rate: {2016-01-01: 0.3}\n", 6, "0.3 is not a quoted number"),
+        ('kpis:\n  win_rate: "0.3"\n', 6, "write it with the day it begins"),
+        ("kpis: [win_rate]\n", 5, "stands where a KPI with a target should"),
+        ('kpi:\n  win_rate: {2016-01-01: "0.3"}\n', 5, "did you mean kpis"),
+        ('assumptions:\n  gros_margin: {2016-01-01: "0.3"}\n', 6, "unknown assumption 'gros_margin'"),
     ],
 )
 def test_wrong_targets_are_refused_with_their_line(lay, text, line, message):
     with pytest.raises(UsageError, match=re.escape(message)) as refused:
         table(lay(STEADY[:2], RULE, targets=text), ["win_rate"])
     assert refused.value.where == f"plan targets, line {line}"
+
+
+@pytest.mark.parametrize(("own", "message"), [("currency: USD", "line 4"), ("", "key 'currency' is missing")])
+def test_targets_in_another_currency_than_the_companys_are_refused(lay, own, message):
+    """Three million dollars are not held against euros."""
+    snapshot = lay(STEADY[:2], RULE, targets=TARGETS)
+    assert table(snapshot, ["bookings"])["target"].iloc[-1] == 3_000_000
+    file = snapshot.directory / "plans" / "targets.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("currency: EUR", own), encoding="utf-8")
+    with pytest.raises(UsageError, match=message):
+        table(Snapshot(snapshot.directory, quarter="2026Q3"), ["bookings"])
 
 
 def test_groups_of_few_people_or_cases_are_never_named(lay):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,32 +51,17 @@ def attainment(snapshot: Snapshot) -> pd.DataFrame:
             deals = worked(snapshot, rep)
             main = deals["account_id"].map(segment).mode().iloc[0]
             young = (pd.Timestamp(snapshot.as_of) - hired[rep]).days < 730
-            rows.append((rep, credited.get(rep, 0) / sum(own.values()), main, young, len(own)))
-    return pd.DataFrame(rows, columns=["rep", "attainment", "segment", "young", "quarters"]).set_index("rep")
+            rows.append((rep, credited.get(rep, 0) / sum(own.values()), main, young))
+    return pd.DataFrame(rows, columns=["rep", "attainment", "segment", "young"]).set_index("rep")
 
 
 def worked(snapshot: Snapshot, rep: str) -> pd.DataFrame:
     """Deals of a seller created or closed in the last four quarters that were not won."""
-    own = touched(snapshot, rep)
-    return own[own["status"] != "won"]
-
-
-def touched(snapshot: Snapshot, rep: str) -> pd.DataFrame:
     deals = snapshot.opportunities
     born = deals["created_at"].dt.tz_localize("UTC").dt.tz_convert("Europe/Paris").dt.tz_localize(None)
     closed = deals["close_date"].between("2025-10-01", "2026-09-30") & (deals["status"] != "open")
     own = born.between("2025-10-01", "2026-09-30 23:59:59.999999") | closed
-    return deals[own & (deals["owner_id"] == rep)].assign(born=born)
-
-
-def worked_under_quota(snapshot: Snapshot, rep: str) -> int:
-    """Deals of a seller, won or not, that began or ended in a quarter with a quota."""
-    held = {row.quarter for row in snapshot.table("quotas").itertuples() if row.rep_id == rep and row.measure == "bookings"}
-    n = 0
-    for deal in touched(snapshot, rep).itertuples():
-        days = [deal.born] + ([deal.close_date] if deal.status != "open" else [])
-        n += any(f"{day.year}Q{day.quarter}" in held and "2025Q4" <= f"{day.year}Q{day.quarter}" <= "2026Q3" for day in days)
-    return n
+    return deals[own & (deals["owner_id"] == rep) & (deals["status"] != "won")]
 
 
 def top(frame: pd.DataFrame) -> set[str]:
@@ -92,21 +78,19 @@ def test_groups_and_differences_equal_a_plain_loop(plain):
     pushed = {(h["opportunity_id"]) for h in plain.history.to_dict("records")
               if h["field"] == "close_date" and pd.notna(h["old_value"]) and h["new_value"] > h["old_value"]}  # fmt: skip
     sellers["pushed"] = [worked(plain, rep)["opportunity_id"].isin(pushed).mean() for rep in sellers.index]
-    sellers["worked"] = [worked_under_quota(plain, rep) / sellers.loc[rep, "quarters"] for rep in sellers.index]
     found = best(plain).set_index("measure")
-    for measure, column in (("close date pushed", "pushed"), ("deals worked", "worked")):
-        ours, theirs, n_best, n_others = [], [], 0, 0
-        for _, group in sellers.groupby(["segment", "young"]):
-            one, other = group[group.index.isin(winners)], group[~group.index.isin(winners)]
-            if len(one) and len(other):
-                ours += one[column].tolist()
-                theirs += [other[column].mean()] * len(one)  # the others as if they were mixed like the best
-                n_best, n_others = n_best + len(one), n_others + len(other)
-        row = found.loc[measure]
-        assert row[["best", "others"]].tolist() == pytest.approx([np.mean(ours), np.mean(theirs)])
-        assert row["difference"] == pytest.approx(row["best"] - row["others"])
-        assert (row["n_best"], row["n_others"]) == (n_best, n_others)
-        assert row["low"] <= row["difference"] <= row["high"]
+    ours, theirs, n_best, n_others = [], [], 0, 0
+    for _, group in sellers.groupby(["segment", "young"]):
+        one, other = group[group.index.isin(winners)], group[~group.index.isin(winners)]
+        if len(one) and len(other):
+            ours += one["pushed"].tolist()
+            theirs += [other["pushed"].mean()] * len(one)  # the others as if they were mixed like the best
+            n_best, n_others = n_best + len(one), n_others + len(other)
+    row = found.loc["close date pushed"]
+    assert row[["best", "others"]].tolist() == pytest.approx([np.mean(ours), np.mean(theirs)])
+    assert row["difference"] == pytest.approx(row["best"] - row["others"])
+    assert (row["n_best"], row["n_others"]) == (n_best, n_others)
+    assert row["low"] <= row["difference"] <= row["high"]
     assert found["p_adjusted"].tolist() == statistics.holm(found["p"]).tolist()
     assert not any("R0" in str(value) for value in found.reset_index().to_numpy().ravel())  # no names
 
@@ -207,14 +191,14 @@ def test_what_is_not_known_is_refused_or_left_out(plain, crm):
 # --- many companies -------------------------------------------------------------------------------------------------------
 
 
-def sellers_of(company, *, wins: float) -> Snapshot:
-    """24 sellers, each with exactly twelve deals of 100 in three quarters, won at random at this rate; the first by a source."""
+def sellers_of(company, *, wins: float, deals_of: Callable[[int], int] = lambda i: 12) -> Snapshot:
+    """24 sellers, each with twelve deals of 100 in three quarters, won at random at this rate; the first by a source."""
     rng, ids = np.random.default_rng(2), [f"r{i:02d}" for i in range(24)]
     deals = [
         {"opportunity_id": f"{rep}-{j}", "owner_id": rep, "amount": "100.00", "currency": "EUR", "type": "new", "stage": status.title(),
          "status": status, "source": "web" if i < 6 else "fair", "created_at": pd.Timestamp(f"2026-{1 + j % 9:02d}-01"),
          "close_date": pd.Timestamp(f"2026-{1 + j % 9:02d}-15").date()}
-        for i, rep in enumerate(ids) for j in range(12) for status in ["won" if rng.random() < wins else "lost"]
+        for i, rep in enumerate(ids) for j in range(deals_of(i)) for status in ["won" if rng.random() < wins else "lost"]
     ]  # fmt: skip
     reps = [{"rep_id": rep, "name": rep, "team": "A", "start_date": pd.Timestamp("2020-01-01").date()} for rep in ids]
     quotas = [{"rep_id": rep, "quarter": f"2026Q{q}", "measure": "bookings", "amount": "1000.00", "currency": "EUR"}
@@ -222,10 +206,11 @@ def sellers_of(company, *, wins: float) -> Snapshot:
     return Snapshot(company(opportunities=deals, reps=reps, quotas=quotas), quarter="2026Q3")
 
 
-def test_who_wins_more_of_as_many_deals_does_not_work_fewer(company):
-    """Nothing but luck: all work four deals a quarter, which tells nobody apart."""
-    found = best(sellers_of(company, wins=0.4)).set_index("measure")
-    assert "deals worked" not in found.index and found["p_adjusted"].min() > 0.05
+def test_who_is_given_more_deals_is_not_told_apart_by_that(company):
+    """Nothing but luck in closing: attainment is what is given times what is won of it, which is arithmetic and no difference in
+    what they do."""
+    for deals_of in (lambda i: 12, lambda i: 6 + i % 4 * 8):
+        assert best(sellers_of(company, wins=0.4, deals_of=deals_of))["p_adjusted"].min() > 0.05
 
 
 def test_who_attains_the_same_is_not_called_better(company):
@@ -237,7 +222,7 @@ def test_who_attains_the_same_is_not_called_better(company):
 @pytest.mark.parametrize(("scale", "training"), [(1, False), (3, True)])
 def test_no_habit_is_found_where_none_was_planted(scale, training, tmp_path):
     """Sellers differ in skill at any rate: of about 24 that is too little to be seen, of 75, most of them trained, it is seen
-    in some companies, as pace. Who gets more deals does attain more: some sellers are given three times as many."""
+    in some companies, as pace. Some sellers are given three times as many deals."""
     rows = []
     for seed in SEEDS if scale == 1 else SEEDS[:10]:
         shutil.rmtree(tmp_path / "data", ignore_errors=True)
@@ -253,7 +238,5 @@ def test_no_habit_is_found_where_none_was_planted(scale, training, tmp_path):
     print(f"companies with a habit named: {habits.round(3).to_dict()}")
     if not training:
         assert habits.max() <= 0.1
-        given = found[found["measure"] == "deals worked"]  # planted: who gets more deals attains more, never the reverse
-        assert (given.loc[given["named"], "difference"] > 0).all()
-        mix = found[(found["kind"] == "mix") & (found["measure"] != "deals worked")]
+        mix = found[found["kind"] == "mix"]
         assert mix.groupby(["who", "seed"])["named"].any().groupby("who").mean().max() <= 0.1

@@ -99,6 +99,7 @@ TARGETS = """\
 targets: kpis
 decided_by: nobody
 source: the test
+currency: EUR
 assumptions:
   gross_margin: {2016-01-01: "0.8"}
 kpis:

@@ -143,6 +143,16 @@ def test_a_table_that_begins_within_a_quarter_has_no_complete_one_before_the_nex
     assert found["quarter"].astype(str).tolist() == ["2026Q2", "2026Q3"] and found["is_complete"].tolist() == [False, True]
 
 
+def test_subscriptions_that_end_before_they_start_are_told(company):
+    rows = [paid(1, "a", "10.00", "2026-01-01"), paid(2, "b", "7.00", "2026-05-01", "2026-04-01"),
+            paid(3, "c", "5.00", "2026-05-01", "2026-04-01") | {"is_trial": True}]  # fmt: skip
+    snapshot = Snapshot(company(opportunities=[deal(1, "won", "2026-02-01")], subscriptions=rows), quarter="2026Q2")
+    told = "1 of 2 paid subscriptions end before they start: recurring revenue leaves them out."
+    assert told in kpis.notes(snapshot, "none", "none", "none") and value(snapshot, "mrr") == 10
+    fine = Snapshot(company(opportunities=[deal(1, "won", "2026-02-01")], subscriptions=rows[:1]), quarter="2026Q2")
+    assert not any("before they start" in note for note in kpis.notes(fine, "none", "none", "none"))
+
+
 TEAMS = [{"rep_id": f"r{team}{i}", "team": team, "region": region, "start_date": T("2024-01-01"), "hire_date": T("2024-01-01")}
          for team, region in (("A", "North"), ("B", "South")) for i in range(2)]  # fmt: skip
 

@@ -70,22 +70,26 @@ def small(tmp_path_factory) -> Path:
 
 
 def cents(values) -> list[int]:
-    return [round(value * 100) for value in values]
+    return [0 if math.isnan(value) else round(value * 100) for value in values]
 
 
 def require_adds_up(found: pd.DataFrame, id: str) -> None:
-    """Every branch is the sum of those below it, in value and part; parts sum to what they are part of."""
-    branches = found[found["of"] == ""].set_index("path")
+    """Every branch is the sum of those below it, in value and part, what is missing adding nothing; parts sum to what they are
+    part of."""
+    branches = (
+        found[found["of"] == ""].set_index("path").assign(moved=lambda rows: rows["value"].fillna(0) - rows["before"].fillna(0))
+    )
     for path, branch in branches.iterrows():
         below = branches[
             [one.startswith(f"{path} / ") and " / " not in one.removeprefix(f"{path} / ") for one in branches.index]
         ]
         if len(below):
-            for column in ("value", "before", "change"):
-                assert sum(cents(below[column])) == round(branch[column] * 100), (path, column)
+            for column in ("value", "before", "moved"):
+                assert sum(cents(below[column].fillna(0))) == cents([branch[column]])[0], (path, column)
             assert below["part"].sum() == branch["part"], path
             assert below["n"].sum() == branch["n"]
-        assert round(branch["change"] * 100) == branch["part"] * 100
+        assert cents([branch["moved"]])[0] == branch["part"] * 100
+        assert branch["change"] == pytest.approx(branch["value"] - branch["before"], nan_ok=True)
         parts = found[(found["path"] == path) & (found["of"] != "")]
         for whole, rows in parts.groupby("of"):
             total = branch["part"] if whole == id else parts.set_index("kpi").loc[whole, "part"]
@@ -266,3 +270,17 @@ def test_small_branches_and_teams_called_after_a_person_are_counted_together():
     }  # fmt: skip
     require_adds_up(found, "bookings")
     assert kpis.branches(found).set_index("path")["value"].to_dict() == branches
+
+
+def test_a_sum_that_no_case_tells_is_missing_and_not_zero():
+    """Wins without an amount in the one region, told and untold ones in the other: as `kpi` has it."""
+    rows = [(DAYS["before"], 0, "won", 100_00), (DAYS["before"], 1, "won", 50_00),
+            (DAYS["now"], 0, "won", None), (DAYS["now"], 1, "won", 70_00), (DAYS["now"], 3, "won", None)]  # fmt: skip
+    snapshot = snapshot_of([deal(i, day, owner, status, amount) for i, (day, owner, status, amount) in enumerate(rows)])
+    found = tree(snapshot, levels=["region"])
+    require_adds_up(found, "bookings")
+    shown = found[found["kpi"] == "bookings"].set_index("member")[["value", "before"]]
+    assert math.isnan(shown.loc["g0", "value"]) and shown.loc["g0", "before"] == 100
+    told = kpis.kpi(snapshot, "bookings", by="region").set_index("member")["value"]
+    assert shown["value"].drop("company").sort_index().equals(told.sort_index().rename_axis("member"))
+    assert shown.loc["company"].tolist() == [70, 150]

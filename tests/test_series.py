@@ -80,6 +80,7 @@ def test_recurring_revenue_counts_the_last_day_and_no_trial(company):
             {**one, "subscription_id": "2", "mrr": "30.00", "start_date": "2026-01-20", "end_date": "2026-03-30"},
             {**one, "subscription_id": "3", "mrr": "5.00", "start_date": "2026-01-31"},
             {**one, "subscription_id": "4", "mrr": "900.00", "start_date": "2026-01-10", "is_trial": True},
+            {**one, "subscription_id": "5", "mrr": "70.00", "start_date": "2026-03-10", "end_date": "2026-01-15"},  # never ran
         ],
     )
     history = series(Snapshot(data, quarter="2026Q2"), measure="mrr", every="month")

@@ -157,9 +157,11 @@ def _created(snapshot: Snapshot, measure: str) -> tuple[pd.Series, dt.date, str]
 
 
 def _recurring(snapshot: Snapshot, frequency: str) -> pd.Series:
-    """Recurring revenue running on the last day of each complete period: started by then, not ended before it."""
+    """Recurring revenue running on the last day of each complete period: started by then, not ended before it. What ends before
+    it starts never ran."""
     contracts = snapshot.table("subscriptions")
-    contracts = contracts[~contracts["is_trial"].fillna(False).astype("bool")]
+    never_ran = contracts["end_date"] < contracts["start_date"]
+    contracts = contracts[~contracts["is_trial"].fillna(False).astype("bool") & ~never_ran]
     currencies = sorted({*contracts["currency"].dropna(), snapshot.currency})
     if len(currencies) > 1:
         where = f"data {snapshot.data}, table subscriptions"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..privacy import SMALLEST_GROUP
 from ..snapshot import Snapshot
+from . import revenue
 from .deals import gaps
 from .definitions import definitions
 from .populations import POPULATIONS
@@ -24,7 +25,7 @@ def sellers(tiles: pd.DataFrame | str) -> int | None:
 
 def notes(snapshot: Snapshot, tiles: pd.DataFrame | str, figures: pd.DataFrame | str, alerts: pd.DataFrame | str) -> list[str]:
     """What stands in for figures this source cannot support, and how to read the others, in sentences."""
-    found = [*snapshot.limits, *gaps(snapshot)]
+    found = [*snapshot.limits, *gaps(snapshot), *revenue.gaps(snapshot)]
     if isinstance(figures, pd.DataFrame):
         known = definitions(snapshot)
         told = {id: one for id, one in known.items() if not POPULATIONS[one.population].elsewhere}

@@ -22,7 +22,6 @@ FIRST_DAYS = 28  # of a deal
 DRAWS, SHUFFLES, SEED = 1000, 4000, 7
 # Measure: unit, sum over deals, divided by the sum of.
 MEASURES = {
-    "deals worked": ("per quarter", "n_worked", "quarters"),
     "pace in early stages": ("steps per week", "moves_early", "weeks_early"),
     "first step within two weeks": ("share", "is_quick", "was_watched"),
     "weeks with an update": ("share", "weeks_updated", "weeks_open"),
@@ -35,7 +34,7 @@ MEASURES = {
 }
 HABITS = ("pace in early stages", "first step within two weeks", "weeks with an update", "steps back", "close date pushed")
 # Of a single deal these say nothing, or only how far it has got already.
-OF_SELLERS = ("deals worked", "outside the own segment", "pace in early stages", "first step within two weeks",
+OF_SELLERS = ("outside the own segment", "pace in early stages", "first step within two weeks",
               "weeks with an update", "close date pushed")  # fmt: skip
 
 
@@ -44,9 +43,10 @@ def best(snapshot: Snapshot, *, who: str = "sellers", level: float = 0.9) -> pd.
 
     `who`: sellers (one in four, by attainment over the last four quarters that are over, of those who sell to the same segment,
     with a quota in two of them and half a year here) or deals (those won in these quarters against those lost).
-    Sellers are compared by their deals that were not won, so that luck in closing does not look like a habit, only the number
-    of deals worked counts those won, too; who attains the same is on the same side. Deals by what
-    happened in their first four weeks, those open for that long, for a deal that lives on has more of everything. Like is
+    Sellers are compared by their deals that were not won, so that luck in closing does not look like a habit; who attains the
+    same is on the same side. How many deals they worked is not compared: attainment is their number times what is won of each,
+    so who is given more of them attains more whatever they do. Deals by what happened in their first four weeks, those open for
+    that long, for a deal that lives on has more of everything. Like is
     compared with like: sellers of one segment and tenure (under two years, or longer), deals of one segment and seller.
     Columns: measure, kind (habit: what they do; mix: what they work on, often given to them), unit, best, others (weighted to
     the mix of the best), difference, low, high (bootstrap over sellers), level, p (ranks within strata, van Elteren 1960, by
@@ -77,13 +77,12 @@ def _require_people(snapshot: Snapshot, n_best: int, n_others: int) -> None:
 def _of_sellers(snapshot: Snapshot) -> tuple[pd.DataFrame, list[str]]:
     """One row per seller who can be judged: seller, stratum, is_best and the measures."""
     quarters = _quarters(snapshot)
-    held = targets(snapshot, quarters)
-    quotas = held.groupby("owner_id")[["quota", "credited", "all"]].sum(min_count=1)
+    quotas = targets(snapshot, quarters).groupby("owner_id")[["quota", "credited", "all"]].sum(min_count=1)
     hired = snapshot.table("reps").groupby("rep_id")["hire_date"].min().reindex(quotas.index)
     days = (pd.Timestamp(snapshot.as_of) - hired).dt.days
     quotas = quotas[(quotas["all"] >= 2) & ~(days < NEW_DAYS) & quotas["credited"].notna()]
-    everything = _worked(snapshot, quarters)
-    deals = everything[(everything["status"] != "won") & everything["owner_id"].isin(quotas.index)]
+    deals = _worked(snapshot, quarters)
+    deals = deals[(deals["status"] != "won") & deals["owner_id"].isin(quotas.index)]
     if deals.empty:
         _require_people(snapshot, 0, 0)
     deals = habits(snapshot, deals)
@@ -91,7 +90,6 @@ def _of_sellers(snapshot: Snapshot) -> tuple[pd.DataFrame, list[str]]:
     quotas = quotas[quotas.index.isin(main.index)]
     deals["is_outside"] = (deals["segment"] != deals["owner_id"].map(main)).astype("float64")
     sums = deals.groupby("owner_id")[deals.select_dtypes("number").columns].sum(min_count=1).reindex(quotas.index)
-    sums["quarters"], sums["n_worked"] = quotas["all"], _n_worked(snapshot, everything, held)
     ranked = (quotas["credited"] / quotas["quota"]).groupby(main.reindex(quotas.index)).rank(method="min", ascending=False)
     size = main.reindex(quotas.index).map(main.reindex(quotas.index).value_counts())
     is_young = (days.reindex(quotas.index) < YOUNG_DAYS).map({True: "new", False: "long here"})
@@ -134,16 +132,6 @@ def _worked(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
     begin, end = (pd.Timestamp(day) for day in (periods.first_day(quarters[0]), periods.last_day(quarters[-1])))
     born = periods.local_day(deals["created_at"], snapshot.timezone).between(begin, end)
     return deals[born | ((deals["status"] != "open") & deals["close_date"].between(begin, end))]
-
-
-def _n_worked(snapshot: Snapshot, deals: pd.DataFrame, held: pd.DataFrame) -> pd.Series:
-    """By seller, the deals, also those won, that began or ended in a quarter in which they had a quota: of the others alone
-    who wins more would have fewer."""
-    freq, known = snapshot.quarter.freqstr, pd.MultiIndex.from_frame(held[["owner_id", "quarter"]])
-    began = periods.local_day(deals["created_at"], snapshot.timezone).dt.to_period(freq)
-    ended = deals["close_date"].where(deals["status"] != "open").dt.to_period(freq)
-    is_in = [pd.MultiIndex.from_arrays([deals["owner_id"], quarter]).isin(known) for quarter in (began, ended)]
-    return deals[is_in[0] | is_in[1]].groupby("owner_id").size()
 
 
 def _varies(table: pd.DataFrame, name: str) -> bool:

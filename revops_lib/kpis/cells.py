@@ -34,7 +34,7 @@ class Cells:
     def require_additive(self, id: str) -> None:
         if id not in self.known and id not in self.made:
             raise UsageError(f"unknown KPI {id!r}", "data/kpis.yml", nearest(id, [*self.known, *self.made]))
-        if not self._is_additive(id):
+        if not self.is_additive(id):
             raise UsageError(f"{id} of a whole is not the sum of its branches", "id", "name a sum, such as bookings")
 
     def paths(self, id: str) -> list[Path]:
@@ -50,10 +50,10 @@ class Cells:
         return self.known[id].unit.replace("money", self.currency)
 
     def n(self, id: str, path: Path, quarter: pd.Period) -> int:
-        return int(self._sum((self.population(id), "all"), path, [quarter]))
+        return int(self._sum((self.population(id), "all"), path, [quarter]) or 0)
 
     def value(self, id: str, path: Path, quarters: Sequence[pd.Period]) -> Fraction | None:
-        """A KPI of a branch over some quarters; None where its denominator is 0."""
+        """A KPI of a branch over some quarters; None where its denominator is 0, or its cases do not say."""
         if id in self.known:
             return self._by_formula(self.known[id], path, quarters)
         made = self.made[id]
@@ -63,16 +63,19 @@ class Cells:
         return together(made, {part: value for part, value in parts.items() if value is not None})
 
     def sums(self, population: str) -> dict[tuple[pd.Period, Path], dict[str, float]]:
-        """The sums of all measures by quarter and branch, at every depth; of whole numbers, so exact in any order."""
+        """The sums of all measures by quarter and branch, at every depth, missing as `cases.added` has it; of whole numbers, so
+        exact in any order."""
         if population not in self._sums:
             rows = self.counted.rows(population)
             names = [f"level {i}" for i in range(len(self.levels))]
             rows = rows.assign(**dict(zip(names, self._branches(population), strict=True)))
             measures, found = list(POPULATIONS[population].measures), {}
             for depth in range(len(names) + 1):
-                for key, total in rows.groupby(["quarter", *names[:depth]])[measures].sum().to_dict("index").items():
+                keys = [rows[key] for key in ("quarter", *names[:depth])]
+                total, silent = rows[measures].groupby(keys).sum(), rows[measures].isna().groupby(keys).any()
+                for key, told in total.mask(silent & (total == 0)).to_dict("index").items():
                     quarter, path = (key[0], tuple(key[1:])) if depth else (key, ())
-                    found[quarter, path] = total
+                    found[quarter, path] = told
             self._sums[population] = found
         return self._sums[population]
 
@@ -104,23 +107,25 @@ class Cells:
         group, index = self.counted.groups(population, by)
         return np.asarray(index.get_level_values("member"), object)[group]
 
-    def _sum(self, ref: Ref, path: Path, quarters: Sequence[pd.Period]) -> Fraction:
+    def _sum(self, ref: Ref, path: Path, quarters: Sequence[pd.Period]) -> Fraction | None:
         found = self.sums(ref[0])
-        told = sum((Fraction(found[quarter, path][ref[1]]) for quarter in quarters if (quarter, path) in found), Fraction(0))
-        return told / scale(*ref)
+        told = [found[quarter, path][ref[1]] for quarter in quarters if (quarter, path) in found]
+        known = [Fraction(value) for value in told if not np.isnan(value)]
+        total = sum(known, Fraction(0))
+        return None if len(known) < len(told) and not total else total / scale(*ref)
 
     def _by_formula(self, definition: Definition, path: Path, quarters: Sequence[pd.Period]) -> Fraction | None:
         told = {name: [self._sum(ref, path, quarters) for ref in refs] for name, refs in definition.inputs.items()}
         if definition.code == "ratio":
-            whole = told["whole"][0]
-            return told["part"][0] / whole if whole else None
-        (value,) = told.values()
-        return value[0] * (12 if definition.code == "yearly" else 1)
+            part, whole = told["part"][0], told["whole"][0]
+            return part / whole if whole and part is not None else None
+        ((value,),) = told.values()
+        return None if value is None else value * (12 if definition.code == "yearly" else 1)
 
-    def _is_additive(self, id: str) -> bool:
+    def is_additive(self, id: str) -> bool:
         if id in self.known:
             return self.known[id].code in ADDITIVE
-        return self.made[id].kind == "sum" and all(self._is_additive(part) for part in self.made[id].parts)
+        return self.made[id].kind == "sum" and all(self.is_additive(part) for part in self.made[id].parts)
 
 
 def together(made: Made, parts: Mapping[str, Fraction]) -> Fraction:

@@ -21,6 +21,7 @@ from .values import table
 
 YEAR = 4  # quarters
 DEALS = ("bookings", "win_rate", "average_deal", "cycle_time", "pipeline_created")  # figures that all groups of deals have
+NOT_SOLD = "(not among the products)"
 PEOPLED = ("closed", "created", "targets")  # populations whose people are counted
 
 
@@ -45,12 +46,13 @@ def regions(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None =
 
 def products(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None = None) -> pd.DataFrame:
     """Results by product against its objective (`plans/product_objectives.yml`), one row per product that is for sale, has
-    closed deals in the quarter or an objective (misspelt, it stands there without a name), in the order of their ids.
+    closed deals in the quarter or an objective, in the order of their ids. What only deals or objectives know, such as
+    a misspelt product, is named "(not among the products)".
 
     Columns: product_id, name, family, launched (quarter of its launch; missing without a date), is_new (launched in the year up
-    to the quarter's end), n (deals closed), bookings, objective (missing where none is set), attainment (bookings ÷ objective),
-    year_ago (bookings), win_rate, win_rate_low, win_rate_high. Deals without a product are those of "(unknown)". DataRefused
-    without products.
+    to the quarter's end), n (deals closed), bookings (missing where no win has an amount), objective (missing where none is
+    set), attainment (bookings ÷ objective), year_ago (bookings), win_rate, win_rate_low, win_rate_high. Deals without a product
+    are those of "(unknown)". DataRefused without products.
     """
     if not snapshot.has("products"):
         raise DataRefused("this source has no products", f"data {snapshot.data}", "map a table of products")
@@ -58,13 +60,17 @@ def products(snapshot: Snapshot, *, level: float = 0.9, counted: Counted | None 
     found = _wide(snapshot, "product_id", counted, ("bookings", "win_rate"), level)
     known = snapshot.table("products").set_index("product_id")[["name", "family", "launch_date"]]
     quarter = known["launch_date"].dt.to_period(snapshot.quarter.freqstr)
-    known = known.assign(launched=quarter)[(quarter <= snapshot.quarter) | quarter.isna()]
+    known = known.assign(launched=quarter)
+    sold = known.index[(quarter <= snapshot.quarter) | quarter.isna()]
     objective = pd.Series(objectives(snapshot, periods.first_day(snapshot.quarter)), dtype="float64")
-    shown = known.reindex(known.index.union(found.index, sort=False).union(objective.index, sort=False)).join(found)
+    shown = known.reindex(sold.union(found.index, sort=False).union(objective.index, sort=False)).join(found)
     shown.index.name = "product_id"
-    is_shown = shown["n"].fillna(0).gt(0) | shown["name"].notna() | shown.index.isin(objective.index)
-    shown = shown[is_shown].assign(n=lambda rows: rows["n"].fillna(0), bookings=lambda rows: rows["bookings"].fillna(0.0))
+    shown = shown[shown["n"].fillna(0).gt(0) | shown.index.isin([*sold, *objective.index])]
     objective = objective.reindex(shown.index)
+    shown = shown.assign(
+        name=shown["name"].where(shown.index.isin(known.index), NOT_SOLD), n=shown["n"].fillna(0),
+        bookings=shown["bookings"].where(shown["n"].notna(), 0.0),
+    )  # fmt: skip
     shown = shown.assign(
         objective=objective, attainment=ratio(shown["bookings"], objective.fillna(0)),
         is_new=(shown["launched"] > snapshot.quarter - YEAR).fillna(False).astype(bool),

@@ -85,13 +85,13 @@ def by_account(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
 
 def subscriptions(snapshot: Snapshot) -> pd.DataFrame:
     """Paid subscriptions as known, one row per period: account_id (after merges), product_id, cents a month in the company's
-    currency, first and last day (missing: running). One that ends before it begins never ran."""
+    currency, first and last day (missing: running). One that ends before it begins never ran; `gaps` tells how many do."""
     if not snapshot.has("subscriptions"):
         raise DataRefused(
             "this source has no subscriptions: recurring revenue is not known", f"data {snapshot.data}", "map subscriptions"
         )
-    rows = snapshot.table("subscriptions")
-    rows = rows[~rows["is_trial"].fillna(False).astype(bool) & ~(rows["end_date"] < rows["start_date"])]
+    rows = _paid(snapshot)
+    rows = rows[~_is_reversed(rows)]
     account = rows["account_id"]
     if snapshot.has("account_merges"):
         account = account.replace(_merged(snapshot.table("account_merges")))
@@ -102,6 +102,25 @@ def subscriptions(snapshot: Snapshot) -> pd.DataFrame:
             "cents": cents, "first": rows["start_date"], "last": rows["end_date"],
         }
     ).reset_index(drop=True)  # fmt: skip
+
+
+def gaps(snapshot: Snapshot) -> list[str]:
+    """What subscriptions do not say that figures rest on, in sentences."""
+    if not snapshot.has("subscriptions"):
+        return []
+    rows = _paid(snapshot)
+    n = int(_is_reversed(rows).sum())
+    told = f"{n:,} of {len(rows):,} paid subscriptions end before they start: recurring revenue leaves them out."
+    return [told] if n else []
+
+
+def _paid(snapshot: Snapshot) -> pd.DataFrame:
+    rows = snapshot.table("subscriptions")
+    return rows[~rows["is_trial"].fillna(False).astype(bool)]
+
+
+def _is_reversed(rows: pd.DataFrame) -> pd.Series:
+    return rows["end_date"] < rows["start_date"]
 
 
 def _merged(merges: pd.DataFrame) -> dict[str, str]:

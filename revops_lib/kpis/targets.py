@@ -18,7 +18,7 @@ from ..snapshot.plans import found_file, is_dated
 from .definitions import ASSUMED, definitions
 
 Dated = Mapping[dt.date, float]
-HEAD = ("decided_by", "source")
+HEAD = ("decided_by", "source", "currency")
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,12 @@ class Targets:
 
 def targets(snapshot: Snapshot) -> Targets:
     """Targets and assumptions; none without a file. UsageError naming the line for a key, KPI or assumption that does not
-    exist, a KPI that takes no target, and what is no mapping of dates to quoted numbers."""
+    exist, a KPI that takes no target, what is no mapping of dates to quoted numbers, and a currency other than the
+    company's."""
     if (file := _file(snapshot, "targets")) is None:
         return Targets()
     file.keys((), ("targets", *HEAD), ("assumptions", "kpis"))
+    _require_currency(file, snapshot)
     known = definitions(snapshot)
     held = [id for id, one in known.items() if one.target != "none"]
     assumed = {ref[1] for one in known.values() for own in one.inputs.values() for ref in own if ref[0] == ASSUMED}
@@ -42,10 +44,12 @@ def targets(snapshot: Snapshot) -> Targets:
 
 
 def objectives(snapshot: Snapshot, day: dt.date) -> dict[str, float]:
-    """What each product is to bring on a day; a product whose objective is 0, or begins later, has none."""
+    """What each product is to bring on a day; a product whose objective is 0, or begins later, has none. UsageError as for
+    `targets`."""
     if (file := _file(snapshot, "product_objectives")) is None:
         return {}
     file.keys((), ("objectives", *HEAD, "products"))
+    _require_currency(file, snapshot)
     told = {product: on(dated, day) for product, dated in _section(file, "products", None, "product").items()}
     return {product: amount for product, amount in told.items() if amount > 0}
 
@@ -63,6 +67,13 @@ def on(dated: Dated, day: dt.date) -> float:
 def _file(snapshot: Snapshot, name: str) -> sources.Strict | None:
     path = found_file(snapshot, name)
     return None if path is None else sources.Strict(sources.read_yaml(path), sources.yaml_lines(path), f"plan {name}")
+
+
+def _require_currency(file: sources.Strict, snapshot: Snapshot) -> None:
+    """Figures are in the company's currency: what is stated in another cannot be held against them."""
+    if (told := file.values["currency"]) != snapshot.currency:
+        what = f"amounts in {told!r} cannot be held against figures in {snapshot.currency}"
+        raise file.wrong(("currency",), what, f"state them in {snapshot.currency}, and write `currency: {snapshot.currency}`")
 
 
 def _section(file: sources.Strict, section: str, known: Iterable[str] | None, what: str) -> dict[str, Dated]:

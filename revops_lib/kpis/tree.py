@@ -34,9 +34,10 @@ def tree(
     (what it adds to the change of `id` here: exact, hundredths; equal to the change for a branch), share_of_change (of the
     company's), is_complete (both quarters are whole). Branches add up to the one above them, and parts to what they are part
     of, to the cent; the part of a rate does not add up over branches, for above them it holds their mix, too. What one quarter
-    cannot tell, such as a win rate where nothing closed, is missing, and its part is 0. `opening` is the value in the quarter
-    compared with; movements are then those since. `pool`: branches of fewer than five people, in the one or the other quarter,
-    and teams called after a person are counted together as "other teams". `counted`: cases of these quarters, counted before.
+    cannot tell, such as a win rate where nothing closed, is missing, and its part is 0; a sum that no case tells is missing and
+    adds nothing. `opening` is the value in the quarter compared with; movements are then those since. `pool`: branches of fewer
+    than five people, in the one or the other quarter, and teams called after a person are counted together as "other teams".
+    `counted`: cases of these quarters, counted before.
     UsageError for an unknown KPI or one that does not add up over branches, such as a rate; DataRefused as `kpi` does.
 
     >>> found = tree(Snapshot("data/sample", quarter="2026Q3"), levels=["region"], against="quarter")
@@ -114,8 +115,10 @@ def _of_parts(cells: Cells, id: str, made: Made, path: Path) -> tuple[dict[str, 
 
 
 def _both(cells: Cells, id: str, path: Path) -> tuple[Fraction, Fraction]:
-    """A KPI in both quarters; what one of them cannot tell is taken from the other."""
+    """A KPI in both quarters; what one of them cannot tell adds nothing to the branch above, a rate is taken from the other."""
     before, now = cells.value(id, path, [cells.before]), cells.value(id, path, [cells.now])
+    if cells.is_additive(id):
+        return before or Fraction(0), now or Fraction(0)
     known = [value for value in (before, now) if value is not None] or [Fraction(0)]
     return (known[0] if before is None else before), (known[-1] if now is None else now)
 
