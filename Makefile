@@ -39,7 +39,7 @@ test: setup browser lint  ## what must hold at every change: style, types, tests
 
 whole: setup browser  ## the main job end to end, killed and starved runs, stored notebooks; CI runs it after `make test`
 	$(BIN)/pytest -m 'whole and not truth' -n 2 --dist loadfile tests
-	$(BIN)/pytest --nbval --nbval-cell-timeout=300 -n 2 --dist loadfile notebooks
+	OPENBLAS_NUM_THREADS=1 $(BIN)/pytest --nbval --nbval-cell-timeout=300 -n 2 --dist loadfile notebooks
 
 lint: setup
 	$(BIN)/ruff check .

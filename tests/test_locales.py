@@ -1,4 +1,4 @@
-"""The same company exported in France and in the United States: the same results, byte for byte."""
+"""The same company exported in France and in the United States: the same tables (and results: test_quarter)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from revops_lib import cli, runs, sources, tables
+from revops_lib import cli, sources, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH = ROOT / "data" / "mappings" / "crm_opportunities.yml"
@@ -81,30 +81,28 @@ def translated(to: Path, profile: dict[str, str], headers: dict[str, str], stage
     return to
 
 
-def results(data: Path, out: Path) -> dict[str, bytes]:
-    manifest = runs.run("2017Q4", data=data, out=out, only=["kpis", "quality"])
-    assert manifest["exit_code"] == 0
-    return {path.name: path.read_bytes() for path in sorted((out / "2017Q4" / "results").glob("*.parquet"))}
+def french_export(export: Path, place: Path) -> tuple[Path, Path]:
+    """A mapping, and the export that it reads."""
+    profile = {"sep": ";", "encoding": "cp1252", "decimal": ",", "thousands": " ", "date_format": "%d/%m/%Y"}
+    mapping = translated(place / "fr.map" / ENGLISH.name, profile, FRENCH_HEADERS, FRENCH_STAGES)
+    return mapping, rewritten(export, place / "fr", french, FRENCH_HEADERS, encoding="cp1252", delimiter=";")
+
+
+def american_export(export: Path, place: Path) -> tuple[Path, Path]:
+    profile = {"decimal": ".", "thousands": ",", "date_format": "%m/%d/%Y"}
+    mapping = translated(place / "us.map" / ENGLISH.name, profile, {}, {})
+    return mapping, rewritten(export, place / "us", american, {}, encoding="utf-8", delimiter=",")
 
 
 @pytest.mark.whole
-def test_a_french_and_an_american_export_give_the_results_of_the_english_one(crm, crm_export, tmp_path, capsys):
-    profile = {"sep": ";", "encoding": "cp1252", "decimal": ",", "thousands": " ", "date_format": "%d/%m/%Y"}
-    exports = {
-        "french": (rewritten(crm_export, tmp_path / "fr", french, FRENCH_HEADERS, encoding="cp1252", delimiter=";"),
-                   translated(tmp_path / "fr.map" / ENGLISH.name, profile, FRENCH_HEADERS, FRENCH_STAGES)),
-        "american": (rewritten(crm_export, tmp_path / "us", american, {}, encoding="utf-8", delimiter=","),
-                     translated(tmp_path / "us.map" / ENGLISH.name, {"decimal": ".", "thousands": ",", "date_format": "%m/%d/%Y"}, {}, {})),
-    }  # fmt: skip
-    expected = results(crm, tmp_path / "runs")
-    assert len(expected) >= 4
-    for name, (source, mapping) in exports.items():
+def test_a_french_and_an_american_export_give_the_tables_of_the_english_one(crm, crm_export, tmp_path, capsys):
+    exports = {"french": french_export(crm_export, tmp_path), "american": american_export(crm_export, tmp_path)}
+    for name, (mapping, source) in exports.items():
         sources.import_export(mapping, source, tmp_path / "data" / name)
         for table in ("accounts", "opportunities", "products", "reps"):  # own columns keep the names they have at home
             columns = tables.table(table).names
             read = [sources.read_table(folder, table)[columns] for folder in (tmp_path / "data" / name, crm)]
             assert read[0].equals(read[1]), (name, table)
-    assert results(tmp_path / "data" / "french", tmp_path / "runs" / "french") == expected
     assert cli.main(["import", str(ENGLISH), "--from", str(tmp_path / "fr"), "--to", str(tmp_path / "no")]) == 3
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and not (tmp_path / "no").exists()
