@@ -72,6 +72,9 @@ PRIVATE = ("quarantine.parquet", "quarantine.csv")  # hold rows as the source wr
 OWN = ("plans", "kpis.yml", "kpi_trees.yml")  # what a company keeps beside its tables and no export brings
 STATUSES = ("open", "won", "lost")
 CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
+# MEDDPICC; MEDDIC is the same without paper process and competition.
+LETTERS = ("metrics", "economic buyer", "decision criteria", "decision process", "paper process", "identified pain",
+           "champion", "competition")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -306,6 +309,22 @@ _ALL = (
         Column("line_id", "text", "line of the ledger it corrects"),
         Column("dispute_id", "id", "dispute it settles", references="disputes"),
         known_at="decided_date",
+    ),
+    _table(
+        "trainings", "Trainings that people have completed; one row per person and training.", "rep_id training",
+        Column("rep_id", "id", "who completed it", True, references="reps", personal="id"),
+        Column("training", "text", "name of the training", True),
+        Column("completed_date", "day", "day it was completed; a repetition is a training of its own", True),
+        known_at="completed_date",
+    ),
+    _table(
+        "qualifications", "What was known of deals by MEDDPICC; one row per deal, letter and day it was scored.",
+        "opportunity_id letter scored_date",
+        Column("opportunity_id", "id", "opportunity", True, references="opportunities"),
+        Column("letter", "choice", "what was scored", True, LETTERS),
+        Column("score", "choice", "0 unknown, 1 believed, 2 told, 3 proven", True, ("0", "1", "2", "3")),
+        Column("scored_date", "day", "day of the score; it holds until the next one of the same letter", True),
+        known_at="scored_date",
     ),
     _table(
         "subscriptions", "Recurring contracts; one row per subscription period.", "subscription_id start_date",

@@ -48,7 +48,14 @@ def planted() -> tuple[Frames, dict]:
 @pytest.fixture(scope="module")
 def nothing_planted() -> tuple[Frames, dict]:
     return sample.generate(
-        scale=BIG, bottleneck=False, drop=False, training=False, duplicates=False, fault=False, oracle_paths=0
+        scale=BIG,
+        bottleneck=False,
+        drop=False,
+        training=False,
+        duplicates=False,
+        fault=False,
+        qualification=False,
+        oracle_paths=0,
     )
 
 
@@ -362,6 +369,48 @@ def test_planted_training_lifts_the_trained(planted: tuple[Frames, dict], nothin
     assert abs(lift(nothing_planted[0])) < 0.1
 
 
+def test_trainings_are_those_of_the_truth_and_stay_when_they_change_nothing(
+    planted: tuple[Frames, dict], nothing_planted: tuple[Frames, dict]
+) -> None:
+    frames, truth = planted
+    done = frames["trainings"].set_index("rep_id")["completed_date"]
+    told = pd.Series(truth["training"]["reps"]).map(pd.Timestamp)
+    assert set(done.index) == set(told.index) and (done - told.reindex(done.index)).dt.days.between(0, 2).all()
+    assert frames["trainings"].equals(nothing_planted[0]["trainings"])
+
+
+def evidence(frames: Frames) -> pd.Series:
+    """Letters scored 2 or 3 when a deal entered Proposal, by its outcome."""
+    rows = stays(frames).query("stage == 'Proposal'").drop_duplicates("opportunity_id")
+    scores = frames["qualifications"].merge(rows[["opportunity_id", "changed_at"]], on="opportunity_id")
+    scores = scores[scores["scored_date"] <= scores["changed_at"]].sort_values("scored_date")
+    last = scores.drop_duplicates(["opportunity_id", "letter"], keep="last")
+    letters = last["score"].isin(["2", "3"]).groupby(last["opportunity_id"]).sum()
+    return letters.groupby(frames["opportunities"].set_index("opportunity_id")["status"].reindex(letters.index)).mean()
+
+
+def test_planted_scores_go_with_winning_and_others_do_not(
+    planted: tuple[Frames, dict], nothing_planted: tuple[Frames, dict]
+) -> None:
+    (with_it, without) = (evidence(company[0]) for company in (planted, nothing_planted))
+    assert with_it["won"] - with_it["lost"] > 0.7 and abs(without["won"] - without["lost"]) < 0.15
+
+
+def test_some_winners_are_filled_in_after_the_win(frames: Frames) -> None:
+    won = frames["opportunities"].query("status == 'won'")[["opportunity_id", "close_date"]]
+    scores = frames["qualifications"].merge(won, on="opportunity_id")
+    late = scores[scores["scored_date"] > scores["close_date"]]
+    assert (late["score"] == "3").all() and 0.3 < late["opportunity_id"].nunique() / scores["opportunity_id"].nunique() < 0.6
+
+
+def test_what_is_learned_changes_no_other_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, _ = sample.generate(scale=0.3, oracle_paths=0)
+    for name, other in {"NAME": "Another", "UNSCORED": 0.5, "LETTER_SD": 2.0}.items():
+        monkeypatch.setattr(sample.learning, name, other)
+    unusual, _ = sample.generate(scale=0.3, oracle_paths=0, qualification=False)
+    assert {name for name in usual if not usual[name].equals(unusual[name])} == {"trainings", "qualifications"}
+
+
 def bookings(frames: Frames) -> pd.Series:
     won = frames["opportunities"].query("status == 'won'")
     return money.to_float(won["amount"]).groupby(won["close_date"].dt.to_period("Q")).sum()
@@ -384,7 +433,8 @@ def test_planted_drop_exceeds_the_noise(frames: Frames) -> None:
 
 def test_without_planted_facts_there_are_none(nothing_planted: tuple[Frames, dict]) -> None:
     frames, truth = nothing_planted
-    assert [truth[name] for name in ("bottleneck", "drop", "training", "duplicates", "data_entry_fault")] == [None] * 5
+    facts = ("bottleneck", "drop", "training", "duplicates", "data_entry_fault", "qualification")
+    assert [truth[name] for name in facts] == [None] * 6
     assert not (frames["opportunities"]["lost_reason"] == "duplicate").any()
     assert (money.to_cents(frames["opportunities"]["amount"]) > 100).all()
 

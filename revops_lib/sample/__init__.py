@@ -1,9 +1,9 @@
-"""A made-up B2B company with known truth: deals, people, money and five planted facts.
+"""A made-up B2B company with known truth: deals, people, money and six planted facts.
 
 `world` holds its laws (calendar, hazards, dice), `people` who sells, `market` to whom and what, `arrivals` the new
 deals, `deals` plays the weeks into `events`, `oracle` looks ahead with the true hazards, `records`, `ledger`,
-`agreements` and `submissions` turn the story into canonical tables, `truth` tells it. `variants` are companies with one
-other law.
+`agreements`, `learning` and `submissions` turn the story into canonical tables, `truth` tells it. `variants` are companies
+with one other law.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 from .. import tables
 from ..errors import UsageError
-from . import agreements, arrivals, deals, ledger, market, oracle, people, records, submissions, variants
+from . import agreements, arrivals, deals, learning, ledger, market, oracle, people, records, submissions, variants
 from . import truth as story
 from . import world as laws
 
@@ -43,13 +43,14 @@ def write(directory: Path, *, seed: int = 1, scale: float = 1.0, **options: Any)
 def generate(
     seed: int = 1, scale: float = 1.0, *, bottleneck: bool | Mapping[str, Any] = True,
     drop: bool | Mapping[str, Any] = True, training: bool = True, duplicates: bool = True, fault: bool = True,
-    variant: str | None = None, oracle_paths: int | None = None,
+    qualification: bool = True, variant: str | None = None, oracle_paths: int | None = None,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:  # fmt: skip
     """Canonical tables of a made-up company, and its truth; each planted fact can be left out, two can be another.
 
     `bottleneck`: stage, segment (None: all), from (first day, the start of a week) and multiplier of the advance hazard.
     `drop`: driver (`world.DRIVERS`), segment and source (None: all; a source only for new opportunities), from, multiplier.
-    What a mapping leaves out is as in the usual company.
+    What a mapping leaves out is as in the usual company. `training` False: people are trained, and nothing changes by it;
+    `qualification` False: the scores of a deal's letters say nothing about the deal.
     `variant` names one law that is not the usual company's (`variants.VARIANTS`): skips, regime, gaming, late_logged or
     reopened; the oracle knows it. A deal that neither a planted fact nor the variant touches has the same history with
     and without it. `oracle_paths` is the number of simulated paths behind the oracle; 0 (the default above scale 4)
@@ -70,8 +71,13 @@ def generate(
     paths = (ORACLE_PATHS if scale <= LARGEST_WITH_ORACLE else 0) if oracle_paths is None else oracle_paths
     outlooks = oracle.look_ahead(world, staff, played, paths=paths or FEW_PATHS)
     planted = {"bottleneck": slow, "drop": fall, "training": training, "duplicates": duplicates, "fault": fault}
+    planted["qualification"] = qualification
     truth = story.tell(world, staff, played, recorded, outlooks if paths else None, planted)
-    return _frames(world, staff, accounts, played, recorded, outlooks), truth
+    frames = _frames(world, staff, accounts, played, recorded, outlooks)
+    log_odds = laws.QUALIFICATION["log_odds"] if qualification else 0.0
+    frames["trainings"] = learning.trainings(world, staff)
+    frames["qualifications"] = learning.qualifications(world, recorded, played.arrivals.quality, log_odds=log_odds)
+    return frames, truth
 
 
 def _frames(world: laws.World, staff: people.Staff, accounts: market.Accounts, played: deals.Played,

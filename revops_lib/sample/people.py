@@ -49,7 +49,7 @@ class Staff:
     role: np.ndarray
     focus: np.ndarray  # position in SEGMENTS, -1 for those who own no deals
     skill: np.ndarray  # log effect on advancing
-    trained: np.ndarray  # first trained day, FOREVER when never
+    trained: np.ndarray  # first trained day, FOREVER when never; whether it changes anything is in `effect`
     hired: np.ndarray
     ends: np.ndarray
     team: np.ndarray  # step × rep, position in TEAMS, -1 while not employed
@@ -82,8 +82,8 @@ def hire(world: World, *, training: bool) -> Staff:
     ids = np.array([f"R{number:03d}" for number in range(1, len(people) + 1)], dtype=object)
     _assign(people, ids)
     rows = [{"rep_id": ids[i], "name": f"Rep {i + 1:02d}", **row} for i, p in enumerate(people) for row in p.rows]
-    trained = np.array([_trained(p) if training and p.role == "account_executive" else FOREVER for p in people])
-    return _arrays(world, people, tables.conform("reps", pd.DataFrame(rows)), ids, trained, rng)
+    trained = np.array([_trained(p) if p.role == "account_executive" else FOREVER for p in people])
+    return _arrays(world, people, tables.conform("reps", pd.DataFrame(rows)), ids, trained, rng, training)
 
 
 def _employ(world: World, rng: np.random.Generator) -> list[Person]:
@@ -161,7 +161,7 @@ def _trained(person: Person) -> int:
 
 
 def _arrays(world: World, people: list[Person], frame: pd.DataFrame, ids: np.ndarray, trained: np.ndarray,
-            rng: np.random.Generator) -> Staff:  # fmt: skip
+            rng: np.random.Generator, training: bool) -> Staff:  # fmt: skip
     start = world.calendar.start[:, None]
     hired, ends = np.array([p.hired for p in people]), np.array([p.ends for p in people])
     role = np.array([p.role for p in people], dtype=object)
@@ -175,9 +175,10 @@ def _arrays(world: World, people: list[Person], frame: pd.DataFrame, ids: np.nda
     seller = (team >= 0) & (role == "account_executive")
     newness = np.clip(1 - (start - hired) / (7 * RAMP_WEEKS), 0, 1) * (hired > world.calendar.start[0])
     skill = np.where(role == "account_executive", rng.standard_normal(len(people)) * REP_SD, 0.0)
+    uplift = np.log(TRAINING_MULTIPLIER) if training else 0.0
     gamers = (role == "account_executive") & (world.dice.uniform("gamer", np.arange(len(ids))) < world.variant.gamers)
     return Staff(
         frame=frame, ids=ids, role=role, focus=np.array([p.focus for p in people]), skill=skill, trained=trained,
         hired=hired, ends=ends, team=team, region=region_of[team], load=seller * (1 - (1 - MIN_LOAD) * newness),
-        effect=skill + np.log(TRAINING_MULTIPLIER) * (start >= trained) + RAMP_EFFECT * newness, gamers=gamers,
+        effect=skill + uplift * (start >= trained) + RAMP_EFFECT * newness, gamers=gamers,
     )  # fmt: skip

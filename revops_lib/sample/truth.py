@@ -32,6 +32,7 @@ def tell(world: World, staff: Staff, played: Played, records: Records, outlooks:
         "training": _training(staff) if planted["training"] else None,
         "duplicates": _duplicates(records) if planted["duplicates"] else None,
         "data_entry_fault": _fault(records) if planted["fault"] else None,
+        "qualification": _qualification() if planted["qualification"] else None,
         "model": _model(),
         "shock": {str(q): round(float(z), 4) for q, z in zip(world.calendar.quarters, world.shock, strict=True)},
         "rep_segment": {staff.ids[i]: SEGMENTS[staff.focus[i]] for i in _sellers(staff)},
@@ -97,6 +98,15 @@ def _fault(records: Records) -> dict[str, Any]:
     return {"what": "amount 1.00 typed when creating a deal; the real amount comes only with the win",
             "team": fact["team"], "from": fact["from"], "share": fact["share"], "n": len(ids),
             "opportunity_ids": ids}  # fmt: skip
+
+
+def _qualification() -> dict[str, Any]:
+    return {
+        "what": "log odds of each score or more, per standard deviation of the deal's quality; quality makes deals advance and"
+                " keeps them from being lost, the scores themselves do nothing",
+        **laws.QUALIFICATION,
+        "filled_in_means": "share of won deals of which everything is scored 3 some days after the win, planted or not",
+    }  # fmt: skip
 
 
 def _model() -> dict[str, Any]:
@@ -229,6 +239,8 @@ def _planted(truth: dict[str, Any]) -> list[str]:
     if fact := truth["training"]:
         days = ", ".join(f"{team} {day or 'never'}" for team, day in fact["teams"].items())
         sentences.append(f"Training: deals of trained reps advance {fact['multiplier']:g} times as fast ({days}).")
+    if fact := truth["qualification"]:
+        sentences.append(f"Qualification: better deals score higher from {fact['from']} on; scores do not make deals better.")
     if fact := truth["duplicates"]:
         sentences.append(f"Duplicates: {fact['n']} deals entered twice.")
     if fact := truth["data_entry_fault"]:

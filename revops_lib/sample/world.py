@@ -72,6 +72,7 @@ DRIVERS = {
 }  # fmt: skip
 TRAINING = {"Alder": dt.date(2023, 4, 1), "Cedar": dt.date(2023, 4, 1), "Birch": dt.date(2024, 1, 1)}
 TRAINING_MULTIPLIER = 1.25
+QUALIFICATION: dict[str, Any] = {"from": dt.date(2024, 7, 1), "log_odds": 0.8, "filled_in": 0.5}  # share of won deals
 FAULT: dict[str, Any] = {"team": "Cedar", "from": dt.date(2026, 6, 1), "share": 0.60, "placeholder_cents": 100}
 DUPLICATES: dict[str, Any] = {"n": 30, "n_recent": 12, "recent_from": dt.date(2026, 1, 1), "weeks_open": (3, 12)}
 

@@ -19,8 +19,10 @@ _KEY, _REQUIRED, _LIKE_WEIGHT = 3.0, 2.0, 0.4
 _REPEATED = 0.1  # a key that repeats in more of the rows than this is no key
 # Kept beside a CRM in files that people name; their columns (id, account, start, end) are those of many an object of a CRM.
 _OF_FINANCE = {"subscriptions", "spend"}
+_OF_ENABLEMENT = {"trainings", "qualifications"}
 # They call deals and people as the other tables do: a name tells no less of those because it stands here, too.
 _OF_PAY = {"contracts", "invoices", "objectives", "disputes", "adjustments"}
+_BY_NAME, _BESIDE = _OF_FINANCE | _OF_ENABLEMENT, _OF_PAY | _OF_ENABLEMENT
 _FILE, _PART = 3.0, 1.0  # a file called as one of that table, or whose name holds such a name (and more per word)
 
 
@@ -39,7 +41,7 @@ def recognise(source: Source, knowledge: Knowledge, alike: np.ndarray) -> tuple[
     Each known column counts by how few tables know it; keys and required columns count more. `alike` as in
     `Knowledge.likeness`.
     """
-    likely = [name for name in tables.TABLES if name not in _OF_FINANCE or is_called(source, name, knowledge)]
+    likely = [name for name in tables.TABLES if name not in _BY_NAME or is_called(source, name, knowledge)]
     ranked = sorted((_candidate(source, name, knowledge, alike) for name in likely), key=lambda one: -one.score)
     best, second = ranked[:2]
     # Of two tables that one mapping reads from the same file, the larger one is meant; the other comes along with it.
@@ -135,7 +137,7 @@ def _weight(table: str, target: str) -> float:
 
 
 def _rarity(name: str, knowledge: Knowledge) -> float:
-    return 1 / max(len(knowledge.tables_of[folded(name)] - _OF_PAY), 1)
+    return 1 / max(len(knowledge.tables_of[folded(name)] - _BESIDE), 1)
 
 
 def _like(table: str, found: dict[str, int], knowledge: Knowledge, alike: np.ndarray) -> Iterable[tuple[str, float]]:
