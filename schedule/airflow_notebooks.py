@@ -16,7 +16,7 @@ from airflow.sdk import DAG
 HOUSE = "/srv/revops"  # the checkout
 DATA = f"{HOUSE}/data/company"
 PRIVATE = "/srv/revops-private"  # neither in the checkout nor in anything that is published
-NOTEBOOKS = ("quality", "kpis", "forecast", "bottlenecks", "diagnosis", "compensation")
+NOTEBOOKS = ("quality", "kpis", "forecast", "bottlenecks", "diagnosis", "compensation", "enablement")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 

@@ -9,10 +9,10 @@ LIB = Path(__file__).resolve().parent.parent / "revops_lib"
 FLOORS = {
     **dict.fromkeys(["errors"], 0),
     **dict.fromkeys(["disk", "masking", "privacy", "tables", "periods", "money", "statistics", "worktime", "duplicates"], 1),
-    **dict.fromkeys(["shapley", "queues", "paper", "sizing"], 1),
+    **dict.fromkeys(["shapley", "queues", "paper", "sizing", "staggered"], 1),
     **dict.fromkeys(["sources", "sample"], 2),
     **dict.fromkeys(["snapshot", "allowlist"], 3),
-    **dict.fromkeys(["quality", "forecast", "bottlenecks", "diagnosis", "compensation", "kpis", "pages"], 4),
+    **dict.fromkeys(["quality", "forecast", "bottlenecks", "diagnosis", "compensation", "kpis", "pages", "enablement"], 4),
     **dict.fromkeys(["charts", "report", "statements", "boards"], 5),
     **dict.fromkeys(["runs", "site", "doctor", "spreadsheets", "closing", "alerting", "portfolio"], 6),
     "cli": 7,

@@ -6,6 +6,7 @@ numbers. A `Reason` instead of a frame gives a picture of that sentence.
 
 from .drawing import Picture
 from .drivers import drilldown, drivers, timeline
+from .enablement import completeness, ramp, training
 from .forecasts import backtest, calibration, fan, outlook, waterfall
 from .kpis import bridge, tree, trend
 from .pay import attainment, bookings, causes, costs, curve
@@ -13,7 +14,7 @@ from .processes import process_map
 from .records import coverage, findings, freshness, stakes
 from .stages import cohorts, comparison, funnel, ranking, survival, times
 
-__all__ = ["Picture", "attainment", "backtest", "bookings", "bridge", "calibration", "causes", "cohorts", "comparison", "costs",
-           "coverage", "curve", "drilldown", "drivers", "fan", "findings", "freshness", "funnel", "outlook", "process_map",
-           "ranking", "stakes", "survival", "timeline", "times", "tree", "trend",
-           "waterfall"]  # fmt: skip
+__all__ = ["Picture", "attainment", "backtest", "bookings", "bridge", "calibration", "causes", "cohorts", "comparison",
+           "completeness", "costs", "coverage", "curve", "drilldown", "drivers", "fan", "findings", "freshness", "funnel",
+           "outlook", "process_map", "ramp", "ranking", "stakes", "survival", "timeline", "times", "training", "tree",
+           "trend", "waterfall"]  # fmt: skip
