@@ -52,7 +52,8 @@ def funnel(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> 
 
     Deals created in the last eight quarters that have a stage history. Columns: member, step, n (deals that came so far),
     n_open (of these still open before the next step), value (share of all created), low, high, previous_share (of the step
-    before), days (from the step before, by which half of those who come in the end are there), unit.
+    before), days (from the step before, by which half of those who come in the end are there), win_rate (of those who come to
+    the step, the share that is won in the end: last value ÷ value), unit.
 
     Each step's share comes from the deals that reached the step before, open ones censored, a loss competing (Aalen & Johansen
     1978); the shares are multiplied, and the variances of their logarithms added. Raises as `cohorts` does.
@@ -60,6 +61,8 @@ def funnel(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> 
     >>> steps = funnel(Snapshot("data/sample", quarter="2026Q3")).set_index("step")
     >>> steps["value"].round(2).to_dict()
     {'Created': 1.0, 'Qualification': 0.63, 'Proposal': 0.45, 'Negotiation': 0.34, 'Contracting': 0.29, 'Won': 0.27}
+    >>> float(steps.at["Proposal", "win_rate"].round(2))
+    0.6
     """
     steps = _steps(snapshot)
     first = steps.loc[steps["is_first"], ["opportunity_id", "cohort"]].set_index("opportunity_id")["cohort"]
@@ -76,7 +79,9 @@ def funnel(snapshot: Snapshot, *, by: str | None = None, level: float = 0.9) -> 
     for name, group in steps.groupby(member):
         rows += [[name, *row] for row in _descent(group, path, level)]
     names = ["member", "step", "n", "n_open", "value", "low", "high", "previous_share", "days"]
-    return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[4:], float)).assign(unit="share")
+    found = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[4:], float))
+    won = found.groupby("member")["value"].transform(lambda shares: shares.iloc[-1])
+    return found.assign(win_rate=won / found["value"].where(found["value"] > 0), unit="share")
 
 
 def wins_by_cohort(snapshot: Snapshot, *, months: int = 9, level: float = 0.9) -> pd.DataFrame:
