@@ -69,15 +69,18 @@ CASES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def made(name: str, change: dict[str, Any]) -> Plan:
+def made(name: str, *changes: dict[str, Any]) -> Plan:
+    """A plan with a component for each change of the plain one."""
     values = copy.deepcopy(sources.read_yaml(ROOT / "tests" / "account_executive.yml"))
-    change = {**change}
-    values["rounding"]["mode"] = change.pop("rounding", "half_up")
+    values["rounding"]["mode"] = changes[0].get("rounding", "half_up")
     values["pay"] = {"base": "1", "variable": "31234.57"}
-    for key, names in (("cap", ("kind", "amount", "share_above")), ("gate", ("measure", "period", "at_least"))):
-        if key in change:
-            change[key] = dict(zip(names, change[key], strict=True))
-    values["components"] = [{**values["components"][0], **change}]
+    (plain,), values["components"] = values["components"], []
+    for number, change in enumerate(changes):
+        own = {key: value for key, value in change.items() if key != "rounding"} | {"component": f"part {number}"}
+        for key, names in (("cap", ("kind", "amount", "share_above")), ("gate", ("measure", "period", "at_least"))):
+            if key in own:
+                own[key] = dict(zip(names, own[key], strict=True))
+        values["components"].append({**plain, **own})
     return compensation.planfile.read(values, {}, name)
 
 
@@ -223,8 +226,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("_config.yml", "reports.yml", "scan.yml", "earn.md"):
         shutil.copyfile(ROOT / "playbook" / name, playbook / name)
     (playbook / "_toc.yml").write_text("format: jb-book\nroot: index\nparts: []\n", encoding="utf-8")
-    for name in ("index", "compensation"):
-        (playbook / f"{name}.md").write_text("---\nowner: Sales\n---\n# Page\n\n[Earn](earn.md)\n", encoding="utf-8")
+    for name, label in (("index", "home"), ("compensation", "dispute-statement")):
+        text = f"---\nowner: Sales\n---\n# Page\n\n({label})=\n## Part\n\n[Earn](earn.md)\n"
+        (playbook / f"{name}.md").write_text(text, encoding="utf-8")
     shutil.copytree(ROOT / "playbook" / "_static", playbook / "_static")
     write_run(place / "runs", "2026Q3", [topic("quality")])
     manifest = {"data": str(ROOT / "data" / "sample")}
@@ -356,7 +360,17 @@ STEPS = [
     ("earn-own-1", "80.000,50"),
     ("earn-amount", "1o"),
     ("earn-amount", "$30,000.25"),
+    ("earn-years", ""),
+    ("earn-plan", "1"),
+    ("earn-own-0", "50000"),
+    ("earn-own-1", "30000"),
+    ("earn-variable", "10000"),
+    ("earn-amount", "20000"),
     ("earn-plan", "2"),
+    ("earn-own-0", "4"),
+    ("earn-own-1", "3"),
+    ("earn-leads", "3"),
+    ("earn-plan", "4"),
 ]
 
 
@@ -388,8 +402,15 @@ def test_the_page_asks_answers_and_sends_nothing(built: Path, tmp_path: Path) ->
     )
 
     assert by_net["wide"] <= 390  # a phone
-    *_, wrong, right, other = by_net["told"]
+    told = by_net["told"]
+    wrong, right, empty, success, development, other = (told[i] for i in (2, 3, 4, 9, 13, 14))
     assert wrong["wrong"] == ["earn-amount"] and "no amount" in wrong["answer"]
+    assert empty["wrong"] == ["earn-years"] and "no whole number" in empty["answer"] and not empty["points"]
+    # 2,000 a quarter at target: 10,000 of the deal up to 80 % of the quota at 0.8, 10,000 more at 1.8 times 4 cents
+    assert success["answer"].startswith("This deal pays 1,040.00 EUR. The next 10,000 after that would pay 800.00 EUR.")
+    assert not any("renewal" in label for label in success["labels"][-2:])  # every deal that it pays on is one
+    # the published shape: one lead more to the quota of 4 at 625, two above it at 750
+    assert development["answer"] == "These leads pay 2,125.00 EUR. The next lead after that would pay 750.00 EUR."
     (plan,) = [plan for plan in SAMPLE if plan.name == "account_executive"]
     before, after, more = 8_000_050, 8_000_050 + 3_000_025, 8_000_050 + 4_000_025
     pays, now = (plan.pay(upto, 10_000_000) - plan.pay(start, 10_000_000) for start, upto in ((before, after), (after, more)))
@@ -398,7 +419,7 @@ def test_the_page_asks_answers_and_sends_nothing(built: Path, tmp_path: Path) ->
     )
     assert right["answer"] == (
         f"This deal pays {pays / 100:,.2f} EUR: {(pays - held) / 100:,.2f} EUR on booking, {held / 100:,.2f} EUR 3 months after the "
-        f"booking. The next 10,000 after it would pay {now / 100:,.2f} EUR."
+        f"booking. The next 10,000 after that would pay {now / 100:,.2f} EUR."
     )
     assert right["here"] == ["you are here", "after the deal", ""] and right["points"] > 60 and not right["wrong"]
     assert right["labels"][:3] == ["Role", "Your quota of the quarter, won deals", "Attained so far this quarter, won deals"]
@@ -464,6 +485,106 @@ def test_factors_are_those_of_the_credits(company: Any) -> None:
     found = book.credits(part.measure, credited=part.credited, commissionable=part.commissionable)
     expected = [tuple(counts(part, part.measure, one, deal) for one in (part.credited, part.commissionable)) for deal in deals]
     assert list(found[["credit", "base"]].itertuples(index=False, name=None)) == expected
+
+
+# Two parts of a plan: at one place in one quota, and of two measures with a quota each.
+FIRST = {"tiers": TIERS, "credited": FACTORS, "commissionable": FACTORS, "payable": HELD}
+ALL = {**FACTORS, "renewal": "1"}
+BOTH = {
+    "one place": (FIRST, {**TARGET, "credited": FACTORS, "commissionable": FACTORS, "gate": ("bookings", "quarter", "0.5"),
+                          "cap": ("hard", "9000", "0")}),
+    "two measures": (FIRST, {"tiers": TIERS, "measure": "renewals", "credits": ["split"], "credited": ALL, "commissionable": ALL}),
+}  # fmt: skip
+REPS = [f"R{number:03}" for number in range(100)]
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_two_parts_of_a_plan_pay_what_the_library_pays_by_credits_and_contracts(
+    built: Path, tmp_path: Path, company: Any, name: str
+) -> None:
+    """Nothing of what a deal counts is computed here: deals, credits and contracts of a company, with the last deal and without."""
+    plan, seed = made(name, *BOTH[name]), random.Random(name)
+    quotas = {(rep, measure): seed.choice([10_000_000, seed.randint(5_000_000, 20_000_000)]) for rep in REPS
+              for measure in ("bookings", "renewals")}  # fmt: skip
+    deals = [{"deal": f"{rep}-{number}", "rep": rep, "amount": seed.randint(1, 9_000_000), "years": seed.randint(0, 4),
+              "prepaid": seed.random() < 0.5, "renewal": seed.random() < 0.5, "kind": "overlay" if seed.random() < 0.2 else "split"}
+             for rep in REPS for number in range(3)]  # fmt: skip
+    last = [deal for deal in deals if deal["deal"].endswith("2")]
+    snapshots = [
+        Snapshot(won_by(company, plan, quotas, some), quarter="2026Q3")
+        for some in ([deal for deal in deals if deal not in last], deals)
+    ]
+    before, after = (sums(snapshot, plan) for snapshot in snapshots)
+    jobs = []
+    for deal in last:
+        given: dict[str, Any] = {"attained": {}, "starts": {}, "bases": {}, "quarter": 3, "month": 1, "variable": "3123457"}
+        given["quotas"] = {f"{measure} quarter": str(quotas[deal["rep"], measure]) for measure in ("bookings", "renewals")}
+        for part in plan.components:
+            credits = Book(snapshots[0], plan).credits(part.measure, credited=part.credited, commissionable=part.commissionable)
+            own = credits[(credits["rep_id"] == deal["rep"]) & credits["kind"].isin(part.kinds)]
+            given["attained"][place(part, part.measure, part.accumulation)] = str(own["credit"].sum())
+        jobs.append({**given, "deals": [{**deal, "amount": str(deal["amount"]), "of": "own", "leads": 0}]})
+    work = """(inside, page, given) => given.jobs.map((job) => inside.earn.pays(given.plan, job).map(
+        ({ deals: [deal] }) => [String(deal.pays), String(deal.held)]))"""
+    given = {"plan": compensation.exported(plan), "jobs": jobs}
+    found = in_browser((built / "earn.html").as_uri(), work, tmp_path, given)
+    assert not isinstance(found, str), found
+    for deal, shown in zip(last, found, strict=True):
+        expected = [tuple(after.get(key, (0, 0))[i] - before.get(key, (0, 0))[i] for i in (0, 1))
+                    for key in ((deal["rep"], part.name) for part in plan.components)]  # fmt: skip
+        assert [(int(pays), int(held)) for pays, held in shown] == expected, deal
+    assert all(sum(int(shown[part][0]) != 0 for shown in found) > 20 for part in (0, 1))
+
+
+def won_by(company: Any, plan: Plan, quotas: dict[tuple[str, str], int], deals: list[dict[str, Any]]) -> Path:
+    """A company that won some deals in the third quarter, of each rep in their order."""
+    day = {deal["deal"]: pd.Timestamp(2026, 7, 1 + int(deal["deal"][-1])) for deal in deals}
+    won = {"account_id": "A", "stage": "Won", "status": "won", "created_at": "2025-01-01", "currency": "EUR"}
+    folder: Path = company(
+        reps=[{"rep_id": rep, "role": plan.role, "start_date": pd.Timestamp(2020, 1, 1)} for rep in REPS],
+        quotas=[
+            {"rep_id": rep, "quarter": "2026Q3", "measure": measure, "amount": Decimal(cents).scaleb(-2), "currency": "EUR"}
+            for (rep, measure), cents in quotas.items()
+        ],
+        opportunities=[
+            {**won, "opportunity_id": deal["deal"], "owner_id": deal["rep"], "close_date": day[deal["deal"]],
+             "amount": Decimal(deal["amount"]).scaleb(-2), "type": "renewal" if deal["renewal"] else "new"}
+            for deal in deals
+        ],
+        credits=[{"opportunity_id": deal["deal"], "rep_id": deal["rep"], "kind": deal["kind"], "share": 1.0} for deal in deals],
+        contracts=[
+            {"opportunity_id": deal["deal"], "signed_date": day[deal["deal"]], "term_months": 12 * deal["years"] + 5,
+             "is_prepaid": deal["prepaid"]}
+            for deal in deals
+        ],
+    )  # fmt: skip
+    return folder
+
+
+def sums(snapshot: Snapshot, plan: Plan) -> dict[tuple[str, str], tuple[int, int]]:
+    """Cents paid, with what is held, and held, by rep and part."""
+    lines = compensation.entries(snapshot, plan)
+    cents = lines.assign(held=money.to_cents(lines["held"]), pay=money.to_cents(lines["pay"]))
+    found = cents.groupby(["rep_id", "component"])[["pay", "held"]].sum()
+    return {key: (int(pay + held), int(held)) for key, pay, held in found.itertuples(name=None)}
+
+
+def test_the_curve_is_what_the_plan_pays_at_each_of_its_points(built: Path, tmp_path: Path) -> None:
+    quota, given = 10_000_000, {"variable": "3123457", "quarter": 2, "month": 5}
+    jobs = []
+    for plan in PLANS:
+        (part,) = plan.components
+        jobs.append([compensation.exported(plan), {**given, "quotas": {quota_of(part.measure, part.accumulation): str(quota)}}])
+    work = """(inside, page, jobs) => jobs.map(([plan, given]) => inside.earn.curve(plan.components[0], given, 25000000n).map(
+        ([credit, cents]) => [String(credit), String(cents)]))"""
+    found = in_browser((built / "earn.html").as_uri(), work, tmp_path, jobs)
+    for plan, points in zip(PLANS, found, strict=True):
+        (part,) = plan.components
+        if part.cap is not None and part.cap.kind == "per_deal" and part.accumulation != "none":
+            part = replace(part, cap=None)  # the curve is of all deals of the period, a cap looks at each
+        assert len(points) > 60 and points[-1][0] == "25000000"
+        goal = target_of(plan, part, given) if part.basis == "target" else 0
+        assert [int(cents) for _, cents in points] == [part.pay(int(credit), quota, goal) for credit, _ in points], plan.name
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from revops_lib.errors import DataRefused, UsageError
 from revops_lib.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
+LEADS = ROOT / "data" / "plans" / "development_rep.yml"
 
 
 def tiered(*tiers, application="marginal"):
@@ -149,6 +150,11 @@ def test_curve_is_continuous_and_rises(plan):
     curve = compensation.curve(plan).set_index("attainment")
     assert curve.loc[1.0, "pay"] == 6500 and curve.loc[2.0, "pay"] == 6500 + 4875 + 6500
     assert (curve["pay"].diff().dropna() > 0).all()
+
+
+def test_a_plan_that_counts_leads_shows_no_amounts_sold():
+    by_lead = compensation.planfile.read(sources.read_yaml(LEADS), sources.yaml_lines(LEADS), "development_rep")
+    assert compensation.curve(by_lead).empty and compensation.examples(by_lead).empty and len(compensation.rules(by_lead)) == 2
 
 
 @pytest.mark.parametrize(

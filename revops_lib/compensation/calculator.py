@@ -19,14 +19,19 @@ def exported(plan: Plan) -> dict[str, Any]:
     >>> from revops_lib import compensation
     >>> found = exported(compensation.plan(Snapshot("data/sample", quarter="2026Q3")))
     >>> found["components"][0]["tiers"][0], found["left_out"]
-    ({'from': '0', 'value': '13/200'}, ['the SPIF new_smb', 'the draw'])
+    ({'from': '0', 'value': '13/200'}, ['the SPIF new smb', 'the draw'])
     """
-    left_out = [f"the SPIF {award.name}" for award in plan.awards] + [f"the part {goal.name}" for goal in plan.objectives]
+    left_out = [f"the SPIF {_said(award.name)}" for award in plan.awards]
+    left_out += [f"the part {_said(goal.name)}" for goal in plan.objectives]
     left_out += ["the draw"] if plan.draw is not None else []
     return {
         "name": plan.name, "title": plan.title, "currency": plan.currency, "left_out": left_out,
         "components": [_component(part) for part in plan.components],
     }  # fmt: skip
+
+
+def _said(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _component(part: Component) -> dict[str, Any]:

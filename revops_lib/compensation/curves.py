@@ -25,14 +25,14 @@ def curve(plans: Plan | Sequence[Plan], *, quota: int = 100_000) -> pd.DataFrame
 
     For a `quota` in whole units of currency, or for four times as much, a year's, where the plan states quotas. Target pay is
     in proportion to it (`_shown`): what a role is paid is private where one person holds it. `pay`: the credit coming at once,
-    gates open, without SPIFs, objectives and draws; `marginal`: pay of the next unit sold. A plan without quota has no row:
-    its tiers say it all.
+    gates open, without SPIFs, objectives and draws; `marginal`: pay of the next unit sold. A plan without quota, or one that
+    counts leads, has no row: its tiers say it all.
     """
     rows = []
     for one in several(plans):
         cents = quota * 100 * (4 if one.quota.annual else 1)
         plan = _shown(one, cents)
-        for step in STEPS if has_quota(plan) else []:
+        for step in STEPS if has_quota(plan) and not _counts_leads(plan) else []:
             credit = int(step * cents)
             pay = plan.pay(credit, cents)
             rows.append([plan.name, float(step), pay / 100, (plan.pay(credit + 100_00, cents) - pay) / 100_00])
@@ -52,15 +52,19 @@ def examples(plans: Plan | Sequence[Plan], *, quota: int = 100_000) -> pd.DataFr
 
     Columns: plan, example, deal (1, 2 …), credited, position (in the quota, before and after), tiers (how the deal falls into
     them), earned, held (not payable on booking), pay (what is paid now), together (pay of the example so far). A quarter at
-    `quota` whole units of currency, target pay in proportion as in `curve`; gates are passed.
+    `quota` whole units of currency, target pay in proportion as in `curve`; gates are passed. Of plans that count leads none.
     """
-    shown = [_shown(plan, 4 * quota * 100) for plan in several(plans)]
+    shown = [_shown(plan, 4 * quota * 100) for plan in several(plans) if not _counts_leads(plan)]
     rows = [row for plan in shown for row in (_worked(plan, plan.components[0], quota) if plan.components else [])]
     columns = ["plan", "example", "deal", "credited", "position", "tiers", "earned", "held", "pay", "together"]
     table = pd.DataFrame(rows, columns=columns)
     for name in ("credited", "earned", "held", "pay", "together"):
         table[name] = money.from_cents(table[name].astype("Int64"))
     return table
+
+
+def _counts_leads(plan: Plan) -> bool:
+    return any(part.measure == "leads" for part in plan.components)
 
 
 def _shown(plan: Plan, annual: int) -> Plan:

@@ -12,12 +12,16 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import periods
 from ..snapshot import Snapshot
+from . import plans
 from .personal import datasets
 from .text import plain
+
+if TYPE_CHECKING:
+    from ..compensation import Plan
 
 PAGE = "earn.html"
 PLANS = "_plans.json"
@@ -28,20 +32,28 @@ _NONE = "The calculator is not here: {}. [How the plans pay](compensation.md)."
 
 
 def write(book: Path, published: Sequence[Mapping[str, Any]], allowed: Mapping[str, Any], *, runs: Path, root: Path) -> None:
-    """Write what the page includes, `reference/_earn.md`, and beside the book the plans for `put`.
+    """Write what pages include, the calculator's place `reference/_earn.md` and the rules by which it computes,
+    `reference/_plans.md`; and beside the book the plans for `put`.
 
     The plans are those of the newest run's dataset (its manifest names it, `root` is where relative names begin) as in force on
     the run's day. They are left out, with the reason, where no run is published, its dataset is not here, or `allowed` does not
     publish the rules of plans to these readers. Raises what a faulty plan file raises.
     """
-    said = _NONE.format(reason) if (reason := _refused(published, allowed, runs, root)) else ""
+    from .. import compensation
+
+    reason = _refused(published, allowed, runs, root)
+    said, rules = _NONE.format(reason), f"The plans are not here: {reason}."
     if not reason:
         report = published[0]
-        (book / PLANS).write_text(json.dumps(_plans(report, _data(report, runs, root))), encoding="utf-8")
+        in_force = _in_force(report, _data(report, runs, root))
+        exported = [compensation.exported(plan) for plan in in_force if plan.components]
+        (book / PLANS).write_text(json.dumps(exported), encoding="utf-8")
         said = f"{PLACE}\n\nThe plans as in force on {plain(report['as_of'])}."
-    page = book / "reference" / "_earn.md"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{said}\n", encoding="utf-8")
+        rules = plans.text(in_force, allowed["compensation"]["tables"], report["as_of"])
+    folder = book / "reference"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "_earn.md").write_text(f"{said}\n", encoding="utf-8")
+    (folder / "_plans.md").write_text(f"{rules}\n", encoding="utf-8")
 
 
 def put(book: Path, pages: Path) -> None:
@@ -72,11 +84,10 @@ def _data(report: Mapping[str, Any], runs: Path, root: Path) -> Path:
     return next(iter(datasets(runs, [report["quarter"]], root)))
 
 
-def _plans(report: Mapping[str, Any], data: Path) -> list[dict[str, Any]]:
-    """Every plan with parts that pay on credits, as in force on the report's day."""
+def _in_force(report: Mapping[str, Any], data: Path) -> list[Plan]:
+    """Every plan as in force on the report's day."""
     from .. import compensation
 
     snapshot, day = Snapshot(data, quarter=report["quarter"]), periods.day(report["as_of"])
     names = [name for name, begin in compensation.begins(snapshot).items() if begin <= day]
-    plans = [compensation.plan(snapshot, name=name, on=day) for name in names]
-    return [compensation.exported(plan) for plan in plans if plan.components]
+    return [compensation.plan(snapshot, name=name, on=day) for name in names]

@@ -347,6 +347,7 @@ globalThis.earn = (() => {
 
   const has = (test) => plan.components.some(test);
   const measured = (part) => [part.measure, ...(part.gate ? [part.gate.measure] : [])];
+  const isOnly = (measure) => !has((part) => measured(part).some((one) => one !== measure));
   const terms = () => plan.components.flatMap((part) => [part.credited, part.commissionable]).filter(Boolean);
 
   function field(id, label, hint, input) {
@@ -372,7 +373,7 @@ globalThis.earn = (() => {
       );
     }
     const deal = [];
-    if (has((part) => measured(part).some((one) => one !== "leads"))) {
+    if (!isOnly("leads")) {
       deal.push(
         field(
           "amount",
@@ -397,13 +398,14 @@ globalThis.earn = (() => {
         deal.push(field("of", "It is a deal", "", chosen(whose.map((of) => [of, WHOSE[of].trim() || "of your own"]))));
       if (terms().some((one) => one.prepaid !== "1"))
         deal.push(field("prepaid", "Paid in advance", "", made("input", { type: "checkbox" })));
-      if (has((part) => measured(part).includes("renewals")) || terms().some((one) => one.renewal !== "1"))
+      const isAsked = has((part) => measured(part).includes("renewals")) || terms().some((one) => one.renewal !== "1");
+      if (isAsked && !isOnly("renewals"))
         deal.push(field("renewal", "It is a renewal", "", made("input", { type: "checkbox" })));
     }
-    if (has((part) => measured(part).includes("leads"))) deal.push(field("leads", "Leads accepted", "", whole(0, 0, 9999)));
+    if (has((part) => measured(part).includes("leads"))) deal.push(field("leads", "More leads accepted", "", whole(1, 0, 9999)));
     $("fields").replaceChildren(
       made("fieldset", {}, made("legend", {}, "Where you stand"), ...own),
-      made("fieldset", {}, made("legend", {}, "The deal"), ...deal),
+      made("fieldset", {}, made("legend", {}, isOnly("leads") ? "The leads" : "The deal"), ...deal),
     );
     page.querySelectorAll("input, select").forEach((input) => input.addEventListener("input", soon));
     show();
@@ -419,14 +421,21 @@ globalThis.earn = (() => {
       isWhole &&= found !== null;
       return String(found ?? 0n);
     };
-    const number = (name, otherwise) => Math.max(Math.trunc(Number($(name)?.value ?? otherwise)) || 0, $(name)?.min ?? 0);
+    const number = (name, otherwise) => {
+      const input = $(name);
+      if (!input) return otherwise;
+      const isNumber = /^\d+$/.test(input.value) && input.checkValidity(); // an empty term is none, not 0 years
+      input.setAttribute("aria-invalid", String(!isNumber));
+      isWhole &&= isNumber;
+      return Number(input.value);
+    };
     fields().forEach((one, i) => {
       if (one.where !== "bases" || $(`own-${i}`).value.trim()) given[one.where][one.key] = cents($(`own-${i}`));
     });
     Object.assign(given, {
       variable: cents($("variable")),
       quarter: number("quarter", 1),
-      month: Math.min(number("month", 1), 12),
+      month: number("month", 1),
     });
     const kind = $("kind")?.value ?? plan.components[0]?.kinds[0];
     const of = $("of")?.value ?? plan.components[0]?.of;
@@ -437,10 +446,10 @@ globalThis.earn = (() => {
       years: number("years", 1),
       leads: number("leads", 0),
       prepaid: $("prepaid")?.checked ?? false,
-      renewal: $("renewal")?.checked ?? false,
+      renewal: $("renewal")?.checked ?? isOnly("renewals"),
     };
     const next = $("amount") ? { amount: "1000000", leads: 0 } : { amount: "0", leads: 1 };
-    given.deals = [deal, { ...next, kind, of, years: 1, prepaid: false, renewal: false }];
+    given.deals = [deal, { ...next, kind, of, years: 1, prepaid: false, renewal: isOnly("renewals") }];
     return isWhole ? given : null;
   }
 
@@ -450,7 +459,7 @@ globalThis.earn = (() => {
     const found = given ? earn.pays(plan, given) : [];
     const missing = found.find((one) => one.missing)?.missing;
     const answer = !given
-      ? "One of the fields is no amount: write it like 25,000.00."
+      ? "A marked field is no amount, like 25,000.00, or no whole number, like 3."
       : missing
         ? `Type your ${missing === "quota" ? "quota" : "variable pay"} and the deal to see what it pays.`
         : told(found);
@@ -477,8 +486,8 @@ globalThis.earn = (() => {
     const opens = found.some((one) => one.deals[0].gate === "opens")
       ? " The deal opens a gate: what waited behind it is in it."
       : "";
-    const next = $("amount") ? "The next 10,000" : "The next lead";
-    return `This deal pays ${money(sum(found, 0, "pays"))}${paid}.${closed}${opens} ${next} after it would pay ${money(sum(found, 1, "pays"))}.`;
+    const [these, next] = $("amount") ? ["This deal pays", "The next 10,000"] : ["These leads pay", "The next lead"];
+    return `${these} ${money(sum(found, 0, "pays"))}${paid}.${closed}${opens} ${next} after that would pay ${money(sum(found, 1, "pays"))}.`;
   }
 
   function shown(part, given, one) {
@@ -506,10 +515,11 @@ globalThis.earn = (() => {
   const titled = (part) => (part.name[0].toUpperCase() + part.name.slice(1)).replaceAll("_", " ");
 
   function tiers(part, deal, isAlone) {
+    const given = part.measure === "leads" ? "leads" : "deal";
     const ends = [...part.tiers.slice(1).map((tier) => tier.from), part.end];
     const at = (text) => (part.basis === "amount" ? counted(part, earn.rounded(earn.read(text))) : percent(earn.read(text)));
     const rows = part.tiers.map((tier, i) => {
-      const where = [!isAlone && deal.tiers[0] === i ? "you are here" : "", deal.tiers[1] === i ? "after the deal" : ""].filter(
+      const where = [!isAlone && deal.tiers[0] === i ? "you are here" : "", deal.tiers[1] === i ? `after the ${given}` : ""].filter(
         Boolean,
       );
       return made(
@@ -521,7 +531,7 @@ globalThis.earn = (() => {
         made("td", {}, where.join(", ")),
       );
     });
-    const head = [part.basis === "amount" ? "tier" : "of quota", "rate", "of this deal", "position"].map((text) =>
+    const head = [part.basis === "amount" ? "tier" : "of quota", "rate", given === "leads" ? "of these leads" : "of this deal", "position"].map((text) =>
       made("th", { scope: "col" }, text),
     );
     const scroll = { class: "earn-scroll", tabindex: "0", role: "region", "aria-label": `Tiers: ${titled(part)}` };
@@ -578,7 +588,7 @@ globalThis.earn = (() => {
       label(place(upto), WIDE - LEFT, HIGH - 6, "end"),
       label(money(top), WIDE - LEFT, 12, "end"),
     );
-    return made("figure", {}, svg, made("figcaption", {}, `${what}${isAlone ? "" : "; ring: now, dot: after the deal"}.`));
+    return made("figure", {}, svg, made("figcaption", {}, `${what}${isAlone ? "" : "; ring: now, dot: after it"}.`));
   }
 
   let timer = 0;
