@@ -1,8 +1,9 @@
 """The pages of the playbook: who answers for each, when it was verified, and whether it still is what was verified.
 
 A page opens with lines between two `---`. People write `owner` (a role, never a person), `review_every` (`90 days`, which is
-also what holds without it) and `audience` (everyone or internal); `revops playbook verify` writes `verified`, `verified_by`
-(when it was not the owner), `body` (a hash of the text below) and `updated` (when a changed text was first verified).
+also what holds without it), `audience` (everyone or internal) and `also` (words that a search finds it by, with commas);
+`revops playbook verify` writes `verified`, `verified_by` (when it was not the owner), `body` (a hash of what was read) and
+`updated` (when something else was first verified).
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from .errors import UsageError, nearest
 
 PLAYBOOK = Path(__file__).resolve().parent.parent / "playbook"
 GENERATED = frozenset({"reports", "reference"})  # folders of the book that no person writes
-KEYS = ("owner", "verified", "verified_by", "review_every", "body", "updated", "audience")
+KEYS = ("owner", "verified", "verified_by", "review_every", "body", "updated", "audience", "also")
 REVIEW_EVERY = 90  # days
+PICTURES = {".png", ".jpg"}
 VERIFIED, DUE, CHANGED, UNVERIFIED = "verified", "due", "changed since verified", "not verified yet"
 _FRONT = re.compile(r"---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
+_PICTURE = re.compile(rf"[\w./-]+(?:{'|'.join(map(re.escape, sorted(PICTURES)))})\b")
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
 _FENCE = re.compile(r" *(`{3,}|~{3,})(.*)")
 _OF_TEXT = re.compile(r"\{(?!code|math|mermaid|literal|parsed)")  # a directive whose body is read like the page
@@ -62,15 +65,18 @@ class Page:
 
 
 def names(playbook: Path) -> list[str]:
-    """The pages that people write, in the order of their names; files that begin with `_` are parts of other pages."""
-    found = (path.relative_to(playbook) for path in playbook.rglob("[!_]*.md") if path.is_file())
+    """The pages that people write, in the order of their names."""
+    found = (path.relative_to(playbook) for path in playbook.rglob("*.md") if path.is_file())
     return sorted(path.with_suffix("").as_posix() for path in found if path.parts[0] not in GENERATED)
 
 
 def read(name: str, playbook: Path) -> Page:
     """One page. Raises UsageError naming the line for front matter that is missing, not `key: value`, has an unknown key or one
-    twice, no owner, or a value that is not of its kind."""
+    twice, no owner, a value that is not of its kind, a day without the text that was verified; and for a part of pages: a text
+    that others include would change them unseen."""
     path = playbook / f"{name}.md"
+    if path.name.startswith("_"):
+        raise UsageError("a part of other pages", str(path), "write its text into the pages, or name it without _")
     try:
         whole = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as failure:
@@ -86,7 +92,11 @@ def read(name: str, playbook: Path) -> Page:
     for key in ("owner", "verified_by"):
         if key in text and not text[key].strip():
             raise UsageError(f"{key} is empty", where[key], "name a role")
-    if "body" in text and not ("verified" in text and re.fullmatch("[0-9a-f]{12}", text["body"])):
+    if ("body" in text) != ("verified" in text):
+        one = "body" if "body" in text else "verified"
+        do = f"take it out: `revops playbook verify {name}` writes both"
+        raise UsageError(f"{one} stands alone: nobody can tell what was verified when", where[one], do)
+    if "body" in text and not re.fullmatch("[0-9a-f]{12}", text["body"]):
         raise UsageError("body is not what the command writes", where["body"], f"`revops playbook verify {name}` writes it")
     if (audience := text.get("audience", AUDIENCES[0])) not in AUDIENCES:
         raise UsageError(f"unknown audience {audience!r}", where["audience"], nearest(audience, AUDIENCES))
@@ -109,23 +119,30 @@ def read_all(playbook: Path) -> tuple[list[Page], list[UsageError]]:
     return found, faulty
 
 
-def fingerprint(text: str) -> str:
-    """What `body` records of the text below the front matter.
-
-    >>> fingerprint("# Title\\n")
-    'e01b17ff9af7'
-    """
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+def fingerprint(page: Page) -> str:
+    """What `body` records: the text, the pictures that it names, who answers for it, how often it is read, and for whom."""
+    told = f"{page.owner}\n{page.review_every}\n{page.audience}\n{page.text}"
+    digest = hashlib.sha256(told.encode("utf-8"))
+    for name in sorted(set(_PICTURE.findall(page.text))):
+        top = page.path.parents[page.name.count("/")]
+        picture = top / name.lstrip("/") if name.startswith("/") else page.path.parent / name
+        digest.update(picture.read_bytes() if picture.is_file() else b"")
+    return digest.hexdigest()[:12]
 
 
 def state(page: Page, day: dt.date) -> str:
-    """VERIFIED, DUE (its time was over before `day`), CHANGED (the text is not the one that was verified) or UNVERIFIED (never,
-    by a date alone, or on a day that has not come)."""
-    if page.verified is None or page.review_by is None or not page.body or page.verified > day + dt.timedelta(days=1):
-        return UNVERIFIED  # a day ahead: it is already tomorrow elsewhere
-    if page.body != fingerprint(page.text):
+    """CHANGED (not what was verified), UNVERIFIED (never, or on a day that has not come), DUE (its time was over before `day`)
+    or VERIFIED."""
+    if page.body and page.body != fingerprint(page):
         return CHANGED
+    if page.review_by is None or is_ahead(page, day):
+        return UNVERIFIED
     return DUE if page.review_by < day else VERIFIED
+
+
+def is_ahead(page: Page, day: dt.date) -> bool:
+    """Whether it says that it was verified on a day that has not come anywhere: elsewhere it is already tomorrow."""
+    return page.verified is not None and page.verified > day + dt.timedelta(days=1)
 
 
 def freshness(playbook: Path, *, day: dt.date) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from revops_lib import allowlist, cli, pages, site
 from revops_lib.allowlist import BESIDE, FEW, NOT_AVAILABLE, TOO_FEW
 from revops_lib.errors import DataRefused, UsageError
 from revops_lib.report import UNKNOWN
-from revops_lib.site import editing, links, live, status, tools
+from revops_lib.site import editing, links, live, placeholders, reports, status, tools
 
 ROOT = playbooks.ROOT
 DAY = dt.date(2026, 11, 22)
@@ -28,7 +28,8 @@ def written(folder: Path, text: str, name: str = "process") -> pages.Page:
 
 
 def verified(text: str, day: str = "2026-11-22", every: str = "90 days") -> str:
-    return f"---\nowner: Deal desk\nverified: {day}\nreview_every: {every}\nbody: {pages.fingerprint(text)}\n---\n{text}"
+    seal = playbooks.seal(text, days=int(every.split()[0]))
+    return f"---\nowner: Deal desk\nverified: {day}\nreview_every: {every}\nbody: {seal}\n---\n{text}"
 
 
 # --- what stands above a page ---------------------------------------------------------------------------------------
@@ -45,14 +46,15 @@ def verified(text: str, day: str = "2026-11-22", every: str = "90 days") -> str:
         ("owner: [x]", 2, "not one value"),
         ("- owner", 2, "not YAML"),
         ("owner: x\nverified: a: b", 3, "not YAML"),
-        ("owner: x\nverified: 22/11/2026", 3, "not a day"),
-        ("owner: x\nverified: 2026-02-30", 3, "not a day"),
-        ("owner: x\nverified: 20261122", 3, "not a day"),
+        ("owner: x\nupdated: 22/11/2026", 3, "not a day"),
+        ("owner: x\nupdated: 2026-02-30", 3, "not a day"),
+        ("owner: x\nupdated: 20261122", 3, "not a day"),
+        ("owner: x\nverified: 2026-11-22", 3, "verified stands alone"),
         ("owner: x\nreview_every: a while", 3, "write 90 days"),
         ("owner: x\nreview_every: 0 days", 3, "write 90 days"),
         ("owner: x\naudience: nobody", 3, "valid: everyone, internal"),
         ("owner: x\nverified: 2026-11-22\nbody: typed", 4, "revops playbook verify process"),
-        ("owner: x\nbody: 0123456789ab", 3, "revops playbook verify process"),
+        ("owner: x\nbody: 0123456789ab", 3, "body stands alone"),
     ],
 )
 def test_front_matter_is_read_strictly_and_refused_with_its_line(
@@ -75,15 +77,70 @@ def test_a_page_is_due_when_its_time_is_over_and_changed_when_its_text_is_anothe
     for changed in (text + "\n", text.replace("Text", "text")):
         page = written(tmp_path, verified(text).replace(text, changed))
         assert pages.state(page, DAY) == pages.CHANGED
-    for unknown in (OWN + text, f"---\nowner: x\nverified: 2026-11-22\n---\n{text}", verified(text, "2036-11-22")):
+    for unknown in (OWN + text, verified(text, "2036-11-22")):
         assert pages.state(written(tmp_path, unknown), DAY) == pages.UNVERIFIED
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Deal desk", "An intern"), ("90 days", "9999 days"), ("owner:", "audience: internal\nowner:"), ("a.png", "b.png"),
+     ("verified: 2026-11-22", "verified: 2027-11-22\n# "), ("20 %", "50 %")],
+)  # fmt: skip
+def test_whatever_a_reader_was_told_belongs_to_what_was_verified(tmp_path: Path, old: str, new: str) -> None:
+    page = written(tmp_path, verified("# Title\n\n![x](a.png) 20 %\n"))
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    editing.verify(["process"], playbook=tmp_path, on=DAY, today=DAY, by="Deal desk")
+    page = pages.read("process", tmp_path)
+    assert pages.state(page, DAY) == pages.VERIFIED
+    page.path.write_text(page.path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    is_future_only = "2027" in new
+    assert pages.state(pages.read("process", tmp_path), DAY) == (pages.UNVERIFIED if is_future_only else pages.CHANGED)
+    with pytest.raises(UsageError, match="day that has not come" if is_future_only else "changed since verified: process"):
+        site.build(runs=tmp_path / "runs", to=tmp_path / "site", playbook=tmp_path, audience="internal", day=DAY)
+    page.path.write_text(page.path.read_text(encoding="utf-8").replace("# Title", "# Other"), encoding="utf-8")
+    assert pages.state(pages.read("process", tmp_path), DAY) == pages.CHANGED  # whatever day it says
+
+
+def test_another_picture_under_the_same_name_is_a_change(tmp_path: Path) -> None:
+    written(tmp_path, f"{OWN}# Title\n\n![x](people/a.png)\n", "sell/demo")
+    (tmp_path / "sell/people").mkdir()
+    picture = tmp_path / "sell/people/a.png"
+    picture.write_bytes(b"old")
+    editing.verify(["sell/demo"], playbook=tmp_path, on=DAY, today=DAY, by="RevOps")
+    assert pages.state(pages.read("sell/demo", tmp_path), DAY) == pages.VERIFIED
+    picture.write_bytes(b"new")
+    assert pages.state(pages.read("sell/demo", tmp_path), DAY) == pages.CHANGED
+
+
+def test_a_part_of_other_pages_is_refused(tmp_path: Path) -> None:
+    playbook = playbooks.small(tmp_path / "pb", _part=f"{OWN}# x\n")
+    with pytest.raises(UsageError, match="a part of other pages"):
+        site.build(runs=tmp_path / "runs", to=tmp_path / "site", playbook=playbook, day=DAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("Text only.\n", 4, "does not begin with its title"),
+        ("```bash\n# install\n```\n\n# Late\n", 4, "does not begin with its title"),
+        ("Setext\n======\n", 4, "does not begin with its title"),
+        ("# One\n\n:::{note}\nx\n:::\n\n# Two\n", 10, "a second title"),
+        ("# One\n\nTwo\n===\n", 6, "a second title"),
+    ],
+)
+def test_a_page_begins_with_its_one_title(tmp_path: Path, text: str, line: int, said: str) -> None:
+    written(tmp_path, OWN + text)
+    with pytest.raises(UsageError, match=said) as refused:
+        site.build(runs=tmp_path / "runs", to=tmp_path / "site", playbook=tmp_path, day=DAY)
+    assert refused.value.where == f"{tmp_path / 'process.md'}, line {line}"
+    with pytest.raises(UsageError, match=said):
+        editing.verify(["process"], playbook=tmp_path, on=DAY, today=DAY, by="RevOps")
 
 
 def test_freshness_counts_pages_verified_in_time_of_all_pages(tmp_path: Path) -> None:
     text = "# Title\n"
-    playbook = playbooks.small(
-        tmp_path, index=verified(text), process=verified(text, "2026-01-01"), x="# No owner\n", _part="# x\n"
-    )
+    playbook = playbooks.small(tmp_path, index=verified(text), process=verified(text, "2026-01-01"), x="# No owner\n")
     assert pages.freshness(playbook, day=DAY) == (
         1,
         4,
@@ -104,7 +161,8 @@ def revops(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int,
 
 
 def test_verify_writes_what_was_read_and_leaves_every_other_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    front = "---\n# who\nowner: 'Deal: desk'\nverified: 2026-01-01\nreview_every: 30 days\n---\n"
+    stale = "verified: 2026-01-01\nreview_every: 30 days\nbody: 0123456789ab\n"
+    front = f"---\n# who\nowner: 'Deal: desk'\n{stale}---\n"
     playbook = playbooks.small(
         tmp_path / "pb", process=f"{front}# Title\n\n‹adapt: a name›\n", people__hiring=f"{OWN}# Hiring\n"
     )
@@ -113,16 +171,18 @@ def test_verify_writes_what_was_read_and_leaves_every_other_line(capsys: pytest.
         capsys, "verify", "process.md", "people/hiring", "--on", "2026-02-01", "--by", "Sales: ops", "--playbook", playbook
     )
     assert code == 0 and "placeholders left: 1" in said[0] and "before: 2026-01-01" in said[0] and str(file) in said[0]
-    body = pages.fingerprint("# Title\n\n‹adapt: a name›\n")
+    body = playbooks.seal("# Title\n\n‹adapt: a name›\n", owner="Deal: desk", days=30)
     head = "---\n# who\nowner: 'Deal: desk'\nverified: 2026-02-01\nreview_every: 30 days\n"
-    below = f"body: {body}\nupdated: 2026-02-01\n---\n# Title\n\n‹adapt: a name›\n"
-    assert file.read_text(encoding="utf-8") == f"{head}verified_by: 'Sales: ops'\n{below}"
-    revops(capsys, "verify", str(file), "--on", "2026-03-01", "--playbook", playbook)  # by the owner, the text is the same
-    assert file.read_text(encoding="utf-8") == head.replace("02-01", "03-01") + below
+    text = "---\n# Title\n\n‹adapt: a name›\n"
+    by_other = "verified_by: 'Sales: ops'\n"
+    assert file.read_text(encoding="utf-8") == f"{head}body: {body}\n{by_other}updated: 2026-02-01\n{text}"
+    owner = ["--by", "Deal: desk", "--playbook", playbook]
+    revops(capsys, "verify", str(file), "--on", "2026-03-01", *owner)  # the text is the same
+    assert file.read_text(encoding="utf-8") == f"{head.replace('02-01', '03-01')}body: {body}\nupdated: 2026-02-01\n{text}"
     assert pages.state(pages.read("process", playbook), dt.date(2026, 3, 31)) == pages.VERIFIED
     file.write_text(file.read_text(encoding="utf-8") + "more\n", encoding="utf-8")
-    _, said, _ = revops(capsys, "verify", "process", "--on", "2026-04-01", "--playbook", playbook)
-    assert "another one" in said[0] and "updated: 2026-04-01" in file.read_text(encoding="utf-8")
+    _, said, _ = revops(capsys, "verify", "process", "--on", "2026-04-01", *owner)
+    assert "it has changed since" in said[0] and "updated: 2026-04-01" in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -132,15 +192,24 @@ def test_verify_writes_what_was_read_and_leaves_every_other_line(capsys: pytest.
         (["process", "--on", "2999-01-01"], "has not come"),
         (["process", "--on", "soon"], "not a day"),
         (["process", "broken"], "no owner"),
+        (["process", "late", "--on", "2026-11-21"], "verified later, on 2026-11-22"),
+        (["process", "astray"], "line 6 — "),
+        (["process", "astray"], "nowhere.md leads nowhere (and 1 more)"),
+        (["process", "odd"], "no placeholder: ‹todo: x›"),
+        (["process", "--by", " "], "nobody has read it"),
         ([], "required"),
     ],
 )
 def test_verify_refuses_before_it_writes_anything(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], said: str
 ) -> None:
-    playbook = playbooks.small(tmp_path / "pb", broken="# x\n")
+    playbook = playbooks.small(
+        tmp_path / "pb", broken="# x\n", late=verified("# x\n"), astray=f"{OWN}# x\n\n[a](nowhere.md) {{ref}}`no`\n",
+        odd=f"{OWN}# x\n\n‹todo: x›\n",
+    )  # fmt: skip
     before = (playbook / "process.md").read_bytes()
-    code, _, error = revops(capsys, "verify", *words, "--playbook", playbook)
+    by = [] if "--by" in words else ["--by", "RevOps"]
+    code, _, error = revops(capsys, "verify", *words, *by, "--playbook", playbook)
     assert code == 2 and said in error and (playbook / "process.md").read_bytes() == before
 
 
@@ -151,7 +220,7 @@ def test_new_begins_a_page_and_lists_it_without_touching_the_rest(capsys: pytest
     assert revops(capsys, "new", "people/pricing", *words)[0] == 0
     page = pages.read("people/pricing", playbook)
     assert (page.owner, page.review_every, pages.state(page, DAY)) == ("Deal: desk", 90, pages.UNVERIFIED)
-    assert page.text.startswith("# Price a deal\n") and len(list(status.placeholders([page]))) == 3
+    assert page.text.startswith("# Price a deal\n") and len(list(placeholders.placeholders([page]))) == 3
     assert (playbook / "_toc.yml").read_text(encoding="utf-8") == before + "      - file: people/pricing\n"
     assert revops(capsys, "new", "sell/price", *words, "--part", "Sell")[0] == 0
     after = before.replace("        title: Process\n", "        title: Process\n      - file: sell/price\n")
@@ -173,6 +242,7 @@ def test_status_says_what_is_due_missing_broken_and_to_be_filled_in(capsys: pyte
     text = "# Title\n\n(here)=\n## A\n\n[a](people/hiring.md) [b](#there) [c](here) [d](reports/index.md) [e](https://x.org) `[f](g)`\n"
     hiring = (
         "# Hiring\n\n[a](../process.md) [b](#here) [c](../no.md) [d](../process.md#here) [e](#nope)\n\n‹adapt:\nthe mailbox›\n"
+        "\n‹default: 5 %› ‹todo: x› ‹ `‹adapt: …›`\n"
     )
     playbook = playbooks.small(
         tmp_path / "pb",
@@ -181,14 +251,17 @@ def test_status_says_what_is_due_missing_broken_and_to_be_filled_in(capsys: pyte
         ),
         process=verified(text, "2026-06-01"),
         people__hiring=OWN + hiring,
+        sell__demo=verified("# D\n").replace("body:", "verified_by: RevOps\nbody:"),
         methods__x=verified("# X\n").replace("# X", "# Y"),
         y="# Y\n",
     )
     code, said, _ = revops(capsys, "status", "--on", "2026-11-22", "--playbook", playbook)
-    assert code == 0 and said[0] == "1 of 5 pages verified in time on 2026-11-22 (20%)"
-    assert [line.split("  ")[0] for line in said[2:6]] == ["Home", "Sell", "People", "How it is computed"]
+    assert code == 0 and said[0] == "2 of 6 pages verified in time on 2026-11-22 (33%)"
+    assert [line.split("  ")[0] for line in said[2:7]] == ["Home", "Sell", "People", "More", "How it is computed"]
     listed = "\n".join(said)
-    assert "Home                1 of 1 page (100%)" in listed and "Sell                0 of 1 page (0%)" in listed
+    assert "Home                1 of 1 page (100%), trust 100%" in listed
+    assert "Sell                0 of 1 page (0%), trust 0%" in listed
+    assert "More                1 of 1 page (100%), trust 0%" in listed  # another role than its owner
     for line in (
         "Due for review: 1\n  process, since 2026-08-30: Deal desk",
         "Changed since verified: 1\n  methods/x: Deal desk",
@@ -196,11 +269,16 @@ def test_status_says_what_is_due_missing_broken_and_to_be_filled_in(capsys: pyte
         f"not to be read: 1\n  {playbook / 'y.md'}, line 1: the page has no owner",
         "Broken links: 4\n  index, line 15: gone\n  people/hiring, line 6: ../no.md\n  people/hiring, line 6: ../process.md#here\n"
         "  people/hiring, line 6: #nope",
-        "Placeholders to fill in: 1\n  people/hiring, line 8: the mailbox",
+        "Placeholders to fill in: 2\n  _config.yml, line 8: feedback: where readers tell what is wrong\n"
+        "  people/hiring, line 8: the mailbox",
+        "Defaults to check: 1\n  people/hiring, line 11: 5 %",
+        "Marks that are no placeholders: 3\n  people/hiring, line 11: ‹todo: x›",
+        "Verified by another role than the owner: 1\n  sell/demo: RevOps",
     ):
         assert line in listed, listed
     code, said, _ = revops(capsys, "placeholders", "--playbook", playbook)
-    assert code == 0 and said[0] == "people/hiring, line 8: the mailbox" and "no owner" in said[1]
+    assert code == 0 and said[1] == "people/hiring, line 8: the mailbox" and "no owner" in said[-1]
+    assert said[-3:-1] == ["defaults to check:", "people/hiring, line 11: 5 %"]
     assert revops(capsys, "status", "--playbook", tmp_path)[0] == 2
 
 
@@ -238,6 +316,8 @@ def test_a_live_number_is_the_cell_that_the_run_published_with_where_it_comes_fr
     assert "| 1,012.5 | 3 |" in html.unescape(text) and "Proposal &#42;slows&#42; down." in text
     link = "[Bottlenecks](../reports/2026Q3/bottlenecks.md)"
     assert html.unescape(text).endswith(f":::{{div}} page-about\nNumbers: 2026Q3, as of 2026-09-30, from {link}.\n:::\n")
+    rounded = "[[bottlenecks.times.median segment=SMB round=0]] [[bottlenecks.times.still_there segment=Mid-market round=0]]"
+    assert f"\n1,012 {FEW}\n" in html.unescape(filled(tmp_path, f"# D\n\n{rounded}\n"))  # words stay words
     assert "[[" not in filled(tmp_path, "# D\n\n[[bottlenecks.none.median stage=Proposal]]")  # the source cannot say it
     assert "\n\nnot available\n" in filled(tmp_path, "# D\n\n[[bottlenecks.none.median]]")
 
@@ -249,15 +329,20 @@ def test_what_waits_for_the_end_of_a_quarter_is_the_last_ended_quarters(tmp_path
 
     def of(quarter: str, *stems: str) -> dict[str, Any]:
         topics = [{"stem": stem, "headline": f"{stem} in {quarter}", "tables": []} for stem in stems]
-        return {"quarter": quarter, "as_of": f"day of {quarter}", "reports": topics, "failed": []}
+        about = {"quarter": quarter, "as_of": f"day of {quarter}", "asked": ["a", *stems]}
+        return {**about, "reports": topics, "failed": [], "ended": quarter != "2026Q4"}
 
     text = live.fill(page, [of("2026Q4", "a"), of("2026Q3", "a", "b", "c"), of("2026Q2", "b")], listed)
     assert "a in 2026Q4 b in 2026Q3\n" in text
     links = "[A](reports/2026Q4/a.md); 2026Q3, as of day of 2026Q3, from [B](reports/2026Q3/b.md)"
     assert f"Numbers: 2026Q4, as of day of 2026Q4, from {links}." in text
-    with pytest.raises(UsageError, match="b is not in the run of 2026Q3"):  # it has ended, and of 2026Q2 it would be older
+    with pytest.raises(
+        UsageError, match="the run of 2026Q3 was not asked for b"
+    ):  # it has ended, and of 2026Q2 it would be older
         live.fill(page, [of("2026Q4", "a"), of("2026Q3", "a", "c"), of("2026Q2", "b")], listed)
     text = live.fill(page, [of("2026Q4", "a")], listed)
+    with pytest.raises(UsageError, match="the run of 2026Q4 was not asked for b"):  # made with --only, after its end
+        live.fill(page, [of("2026Q4", "a") | {"ended": True}, of("2026Q3", "a", "b", "c")], listed)
     assert "a in 2026Q4 no run yet\n" in text and text.endswith("(reports/2026Q4/a.md); no run yet.\n:::\n")
 
 
@@ -280,12 +365,16 @@ def test_a_page_without_live_numbers_stays_as_it_is_and_without_a_run_it_says_so
         ),
         ("[[bottlenecks.times.mean stage=Proposal segment=SMB]]", "no column 'mean', did you mean median"),
         ("[[bottlenecks.times.median member=all]]", "no column 'member'"),
-        ("[[bottlenecks.rates.value]]", "no table 'rates' is published"),
-        ("[[bottlenecks.secret.pay]]", "no table 'secret' is published"),  # in the file, and not in the allow-list
+        ("[[bottlenecks.rates.value]]", "has no table 'rates', did you mean times"),
+        (
+            "[[bottlenecks.secret.pay]]",
+            "no table 'secret' of bottlenecks may be published",
+        ),  # in the file, and not in the allow-list
         ("[[pay.headline]]", "pay is not for the readers of this page"),
         ("[[botlenecks.headline]]", "did you mean bottlenecks"),
         ("[[bottlenecks.times]]", "is not a live number"),
         ("[[bottlenecks.headline stage=x]]", "is not a live number"),
+        ("[[bottlenecks.times.median segment=SMB round=x]]", "is not a live number"),
         ("[[bottlenecks.times.median stage='x]]", "is not a live number"),
         ("[[metric]]", "is not a live number"),
     ],
@@ -306,14 +395,60 @@ def test_a_topic_that_was_not_run_fails(tmp_path: Path) -> None:
     [
         ("[[bottlenecks.times.still_there segment=Mid-market]]", FEW),
         ("[[bottlenecks.times.still_there stage='Closed Won']]", BESIDE),
-        ("[[bottlenecks.times.median stage='Closed Won']]", live.NOT_THERE),
-        ("[[kpis.headline]]", live.NOT_THERE),  # its notebook failed: the run has said so
+        ("[[bottlenecks.times.median stage='Closed Won']]", UNKNOWN),
+        ("[[bottlenecks.none.median]]", live.NOT_THERE),  # the source cannot support the table
         ("[[pay.headline]]", TOO_FEW),
     ],
 )
 def test_what_the_run_hides_or_does_not_know_is_said_in_its_place(tmp_path: Path, mark: str, said: str) -> None:
-    text = filled(tmp_path, f"A {mark} b\n", front="owner: x\naudience: internal")
+    page = written(tmp_path, f"---\nowner: x\naudience: internal\n---\nA {mark} b\n")
+    noted: list[Any] = []
+    text = live.fill(page, [report()], LISTED, note=lambda *told: noted.append(told))
     assert f"A {said} b" in html.unescape(text)
+    assert noted == [("process", 5, f"{mark}: {said}")]
+
+
+def test_a_number_of_a_failed_notebook_stops_the_build_unless_it_is_built_despite_that(tmp_path: Path) -> None:
+    part = "```{include} ../reports/_kpis.md\n```"
+    page = written(
+        tmp_path, f"{OWN}# Demo\n\nA [[kpis.headline]] b\n[[bottlenecks.times.median stage=Gone]]\n\n{part}\n", "sell/demo"
+    )
+    failed = {**report(), "failed": ["kpis"]}
+    for text in ("[[kpis.headline]]", part):
+        alone = written(tmp_path, f"{OWN}# Demo\n\n{text}\n", "sell/alone")
+        with pytest.raises(UsageError, match=r"kpis failed in the run of 2026Q3.*line 6"):
+            live.fill(alone, [failed], LISTED)
+    noted: list[Any] = []
+    text = live.fill(page, [failed], LISTED, despite_failed=True, note=lambda *told: noted.append(told))
+    assert "A not available b\nnot available\n" in text
+    assert sorted((line, said.split(": ")[1]) for _, line, said in noted) == [
+        (6, "kpis failed in the run of 2026Q3"),
+        (7, "no row has stage=Gone, valid"),
+        (9, "kpis failed in the run of 2026Q3"),
+    ]
+
+
+def test_what_a_page_includes_is_of_the_newest_run_or_of_none(tmp_path: Path) -> None:
+    def of(quarter: str, *stems: str) -> dict[str, Any]:
+        given = {"headline": "", "tables": [], "figures": []}
+        about = {"quarter": quarter, "as_of": "2026-09-30", "failed": [], "ended": True}
+        return {**about, "reports": [{"stem": stem, **given} for stem in stems]}
+
+    entry: dict[str, Any] = {"finished": True, "figures": [], "tables": []}
+    shown = [
+        reports.excerpt(runs, "a", entry, tmp_path) for runs in ([], [of("2026Q3", "a")], [of("2026Q4"), of("2026Q3", "a")])
+    ]
+    assert shown[0] == reports.NO_RUN and "the report of 2026Q3" in shown[1] and "not in the run of 2026Q4" in shown[2]
+    assert "the report of 2026Q3" in reports.excerpt([of("2026Q4") | {"ended": False}, of("2026Q3", "a")], "a", entry, tmp_path)
+
+
+def test_numbers_older_than_two_quarters_are_told() -> None:
+    def of(day: str, has_ended: bool) -> dict[str, Any]:
+        return {"quarter": "Q", "as_of": day, "ended": has_ended}
+
+    assert not reports.aged([], DAY) and not reports.aged([of("2026-05-22", True)], DAY)
+    assert "as of 2026-05-21" in reports.aged([of("2026-05-21", True)], DAY)
+    assert "as of 2026-03-31" in reports.aged([of("2026-11-01", False), of("2026-03-31", True)], DAY)
 
 
 @pytest.mark.parametrize(
@@ -396,14 +531,20 @@ def test_the_site_shows_numbers_badges_the_state_of_the_playbook_and_tools(tmp_p
     process = sources["process.md"]
     assert "Half within 1,012.5 days." in process and "from [Bottlenecks](reports/2026Q3/bottlenecks.md)." in process
     about = "Owner: Deal desk · Verified: 2026-06-01 by Sales *ops* · **due since 2026-08-30** · Last updated: 2026-05-01"
-    assert f"# Process\n\n:::{{div}} page-about\n{about}\n:::\n" in process
-    assert "Verified: 2026-11-22 · next by 2027-02-20" in sources["people/hiring.md"]
-    assert "**not verified yet**" not in sources["index.md"]  # home is for finding the way
+    assert f"# Process\n\n:::{{div}} page-about page-due\n{about}\n:::\n" in process
+    about = "Owner: Deal desk · Verified: 2026-11-22 · next by 2027-02-20"
+    assert f":::{{div}} page-about page-verified until-2027-02-20\n{about}\n:::\n" in sources["people/hiring.md"]
+    for name, text in sources.items():
+        assert "\nOwner: " in text or name.split("/")[-1].startswith("_"), f"{name} has no owner"
     assert "2026-12-01, in 9 days" in sources["reference/_tools.md"]
     state = sources["reference/status.md"]
-    assert "1 of 3 pages verified in time (33%)" in state and "[people/hiring](../people/hiring.md), line 12: who" in state
+    assert (
+        "1 of 3 pages verified in time (33%)" in state
+        and "| People | 1 | 1 | 0% |" in state
+        and "[people/hiring](../people/hiring.md), line 12: who" in state
+    )
     assert not [name for name, text in sources.items() if "xyzzy" in text.lower()]
-    assert said[0] == "process is due since 2026-08-30: Deal desk reads it, then `revops playbook verify process`"
+    assert said[0] == "process is due since 2026-08-30: Deal desk reads it, then `revops playbook verify process --by ROLE`"
     assert said[1].startswith("not verified yet (1): index:")
 
 
@@ -433,11 +574,11 @@ def test_a_page_changed_after_it_was_verified_stops_the_build_and_says_how_to_go
     words = ["site", "--runs", str(tmp_path / "runs"), "--to", str(tmp_path / "site")]
     assert cli.main(words) == 2 and not (tmp_path / "site").exists()
     told = capsys.readouterr().err
-    assert "1 page has changed since verified: process" in told and "`revops playbook verify process`" in told
+    assert "1 page has changed since verified: process" in told and "`revops playbook verify --by ROLE process`" in told
     assert cli.main([*words, "--preview"]) == 0
     assert "changed since verified: process" in capsys.readouterr().err
     assert "**changed since verified**" in sources["process.md"]
-    assert cli.main(["playbook", "verify", "process", "--playbook", str(playbook)]) == 0
+    assert cli.main(["playbook", "verify", "process", "--by", "Deal desk", "--playbook", str(playbook)]) == 0
     assert cli.main(words) == 0
 
 
@@ -504,5 +645,5 @@ def test_the_shipped_list_of_tools_can_be_read() -> None:
 
 def test_editing_has_no_clock(tmp_path: Path) -> None:
     playbook = playbooks.small(tmp_path)
-    assert editing.verify(["process"], playbook=playbook, on=dt.date(2020, 1, 1), today=dt.date(2020, 1, 1))
+    assert editing.verify(["process"], playbook=playbook, on=dt.date(2020, 1, 1), today=dt.date(2020, 1, 1), by="RevOps")
     assert pages.read("process", playbook).verified == dt.date(2020, 1, 1)

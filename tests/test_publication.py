@@ -375,6 +375,7 @@ def test_the_playbook_counts_every_table_with_groups() -> None:
         "bottlenecks": set(),
         "diagnosis": {"data"},
         "kpis": set(),
+        "enablement": set(),
         "compensation": {"plan", "terms", "examples", "curve"},
     }
 
@@ -406,7 +407,7 @@ def test_early_in_a_quarter_one_deal_and_one_persons_pay_are_not_published(tmp_p
 def test_what_needs_a_finished_quarter_is_published_as_of_its_last_day_only(tmp_path: Path, day: str, stems: list[str]) -> None:
     allow(tmp_path, quality={"title": "x"}, compensation={"title": "y", "finished": True})
     request = runs.resolve("2026Q3", data=Path("data/sample"), as_of=day, reports=tmp_path / "reports.yml")
-    assert list(request.published) == stems
+    assert list(request.published) == stems and request.has_ended == ("compensation" in stems)
 
 
 # --- the list of what may be published ------------------------------------------------------------------------------

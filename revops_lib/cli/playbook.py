@@ -1,4 +1,4 @@
-"""Verbs of the playbook: `revops playbook` status, verify, new, placeholders."""
+"""Verbs of the playbook: `revops playbook` status, verify, new, translate, placeholders, sizing."""
 
 from __future__ import annotations
 
@@ -14,23 +14,28 @@ PLAYBOOK = ROOT / "playbook"
 
 
 def add_playbook(verbs: Any) -> str:
-    examples = "revops playbook status\nrevops playbook verify process sell/demo\n"
-    examples += "revops playbook verify process --by 'Sales manager'\n"
-    examples += "revops playbook new sell/pricing --title 'Price a deal' --owner 'Deal desk'\nrevops playbook placeholders"
+    examples = "revops playbook status\nrevops playbook verify process sell/demo --by 'Head of sales'\n"
+    examples += "revops playbook new sell/pricing --title 'Price a deal' --owner 'Deal desk'\nrevops playbook translate\n"
+    examples += "revops playbook placeholders"
     parser = verb(verbs, "playbook", None, "see how fresh the playbook is, verify a page, begin one", examples)
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     told = _action(actions, "status", _status, "pages that are due, trust per section, broken links, placeholders")
     _on(told)
     verified = _action(actions, "verify", _verify, "write into pages that they were read and are right")
     verified.add_argument("pages", nargs="+", metavar="PAGE", help="as in links, or its file")
-    verified.add_argument("--by", default="", metavar="ROLE", help="the role that read it (default: the owner)")
+    verified.add_argument("--by", required=True, metavar="ROLE", help="the role that read it: trust counts the owner's")
     _on(verified)
     begun = _action(actions, "new", _new, "write a page from a template and list it in the contents")
     begun.add_argument("page", metavar="PAGE", help="like sell/pricing: small letters, digits, hyphens")
     begun.add_argument("--title", required=True, metavar="TITLE", help="as a reader would search for it")
     begun.add_argument("--owner", required=True, metavar="ROLE", help="the role that answers for it, never a person")
     begun.add_argument("--part", default="", metavar="CAPTION", help="part of the contents (default: that of its folder)")
-    _action(actions, "placeholders", _placeholders, "what a company still has to put in, with page and line")
+    text = "write the catalogues of the French edition anew from the pages"
+    translated = _action(actions, "translate", _translate, text)
+    translated.add_argument("pages", nargs="*", metavar="PAGE", help="pages to translate that are not yet (default: none)")
+    _action(actions, "placeholders", _placeholders, "what a company has to put in, and defaults to check, with page and line")
+    sized = _action(actions, "sizing", _sizing, "how many operations people so many colleagues need")
+    sized.add_argument("functions", nargs="+", metavar="FUNCTION=PEOPLE", help="like prospecting=50 selling=50")
     return "playbook"
 
 
@@ -96,12 +101,43 @@ def _new(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _translate(arguments: argparse.Namespace) -> int:
+    from ..site import catalogues, french
+
+    playbook = _folder(arguments)
+    left = list(french.update([_name(page, playbook) for page in arguments.pages], playbook=playbook))
+    print(*left, sep="\n") if left else print(
+        f"French: {len(catalogues.translated(playbook))} pages, nothing left to translate"
+    )
+    return 0
+
+
 def _placeholders(arguments: argparse.Namespace) -> int:
     from .. import pages
-    from ..site import status
+    from ..site import placeholders
 
-    found, faulty = pages.read_all(_folder(arguments))
-    left = list(status.placeholders(found))
+    playbook = _folder(arguments)
+    found, faulty = pages.read_all(playbook)
+    marks = [*placeholders.settings(playbook), *placeholders.placeholders(found)]
+    left, defaults = (
+        [one for one in marks if (one.kind == placeholders.DEFAULT) == is_default] for is_default in (False, True)
+    )
     print(*left, sep="\n") if left else print("no placeholder is left")
+    print("defaults to check:" if defaults else "no default is marked", *defaults, sep="\n")
     print(*(f"not looked at: {fault.where}: {fault.what}" for fault in faulty), sep="\n", end="\n" if faulty else "")
+    return 0
+
+
+def _sizing(arguments: argparse.Namespace) -> int:
+    from ..sizing import operations_team
+
+    functions: dict[str, int] = {}
+    for given in arguments.functions:
+        name, _, people = given.partition("=")
+        if not name or not people.isdecimal() or name in functions:
+            what = f"{given!r} is not FUNCTION=PEOPLE, or a second one of its name"
+            raise UsageError(what, "revops playbook sizing", "write each function once, like selling=50")
+        functions[name] = int(people)
+    team = operations_team(functions)
+    print(f"at least {team.least}, one per function; {team.low} once mature; {team.high} while structuring")
     return 0

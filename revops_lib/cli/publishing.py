@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from .verb import RUNS, SITE, path, verb
+from .verb import PREVIEW, RUNS, SITE, path, verb
 
 
 def add_site(verbs: Any) -> str:
     parser = verb(verbs, "site", _site, "build the site from the playbook and the runs", "revops site\nrevops site 2026Q3")
-    parser.add_argument("--preview", action="store_true", help="also with pages that changed since they were verified")
+    parser.add_argument(
+        "--preview", action="store_true", help="also with pages that changed since they were verified, into the folder preview"
+    )
+    parser.add_argument(
+        "--despite-failed", action="store_true", help="also when a notebook failed: its numbers in pages read “not available”"
+    )
     parser.add_argument("quarter", nargs="?", metavar="QUARTER", help="show this run only (default: every run)")
     parser.add_argument("--audience", default="everyone", metavar="WHO", help="everyone (default) or internal")
     parser.add_argument("--runs", type=path, default=RUNS, metavar="DIR", help="where the runs are (default: runs)")
-    parser.add_argument("--to", type=path, default=SITE, metavar="DIR", help="folder of the site (default: site)")
+    parser.add_argument("--to", type=path, metavar="DIR", help="folder of the site (default: site, or preview)")
     return "site"
 
 
@@ -35,8 +40,9 @@ def _site(arguments: argparse.Namespace) -> int:
 
     if arguments.runs != RUNS and not arguments.runs.is_dir():
         raise UsageError("there is no such folder", f"--runs {arguments.runs}", "name the --out folder of `revops run`")
-    wanted = {"runs": arguments.runs, "to": arguments.to, "audience": arguments.audience}
-    wanted |= {"day": dt.datetime.now(dt.UTC).date(), "preview": arguments.preview}
+    to = arguments.to or (PREVIEW if arguments.preview else SITE)
+    wanted = {"runs": arguments.runs, "to": to, "audience": arguments.audience, "preview": arguments.preview}
+    wanted |= {"day": dt.datetime.now(dt.UTC).date(), "despite_failed": arguments.despite_failed}
     try:
         print(site.build(arguments.quarter, **wanted, say=lambda sentence: print(sentence, file=sys.stderr)))
     except site.SiteRefused as refused:

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RUNS = ROOT / "runs"
 DATA = ROOT / "data" / "sample"
 SITE = ROOT / "site"
+PREVIEW = ROOT / "preview"  # a site with pages that nobody has verified never replaces the one that is read
 
 
 def verb(verbs: Any, name: str, call: Any, help_: str, examples: str) -> argparse.ArgumentParser:

@@ -57,9 +57,9 @@ def publish(
 ) -> None:
     """Write into the new folder `folder`/public what `allowed` lists of the notebooks whose state is ok.
 
-    `parameters` are those each notebook ran with. `about` opens report.json: quarter, as_of, data, known_until. A listed table
-    or figure that a notebook did not make (its source cannot support it) is left out; a listed notebook that failed is named
-    under `failed`.
+    `parameters` are those each notebook ran with. `about` opens report.json: quarter, as_of, data, known_until, asked
+    (notebooks), ended (whether the quarter had). A listed table or figure that a notebook did not make (its source cannot
+    support it) is left out; a listed notebook that failed is named under `failed`.
     """
     results, public = folder / "results", folder / "public"
     public.mkdir()

@@ -268,6 +268,8 @@ class _Run:
             "as_of": self.request.as_of,
             "data": label,
             "known_until": self.request.dataset["known_until"],
+            "asked": list(self.request.notebooks),
+            "ended": self.request.has_ended,
         }
         states = {stem: entry["state"] for stem, entry in entries.items()}
         used = {stem: entry["parameters"] for stem, entry in entries.items()}

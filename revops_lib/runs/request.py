@@ -36,6 +36,7 @@ class Request:
     notebooks: Mapping[str, Path]
     parameters: Mapping[str, Mapping[str, Value]]
     published: Mapping[str, Mapping[str, Any]]
+    has_ended: bool  # the quarter, on the day it is looked at
 
 
 def resolve(
@@ -73,6 +74,7 @@ def resolve(
     stems = sorted(found) if only is None else _selected(only, found, notebooks)
     declared = {stem: parameters(found[stem]) for stem in stems}
     given = {"quarter": quarter, "as_of": day.isoformat(), "data": label}
+    has_ended = day == periods.last_day(period)
     return Request(
         quarter,
         day.isoformat(),
@@ -81,7 +83,8 @@ def resolve(
         dataset,
         {stem: found[stem] for stem in stems},
         _effective(declared, given, params or {}),
-        _published(reports, found, is_finished=day == periods.last_day(period)),
+        _published(reports, found, is_finished=has_ended),
+        has_ended,
     )
 
 

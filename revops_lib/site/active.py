@@ -40,7 +40,7 @@ def baseline(path: Path = BASELINE) -> dict[str, Any]:
 def measured(pages: Path) -> dict[str, Any]:
     """The baseline, from the built pages of a clean book."""
     read = [Page(path.relative_to(pages).as_posix(), path.read_text(encoding="utf-8")) for path in _html(pages)]
-    static = sorted(path for path in (pages / "_static").rglob("*") if path.is_file())
+    static = sorted(path for path in pages.rglob("*") if "_static" in path.relative_to(pages).parts and path.is_file())
     return {
         "scripts": sorted({script for page in read for script in page.scripts}),
         "forms": sorted({form for page in read for form in page.forms}),

@@ -6,6 +6,8 @@ import datetime as dt
 import posixpath
 import re
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,9 @@ import yaml
 
 from .. import allowlist, pages, sources, tables
 from ..errors import UsageError
-from ..pages import GENERATED, Page
-from . import calculator, feedback, freshness, live, reports, status, tools
+from ..pages import GENERATED, PICTURES, Page
+from . import calculator, captions, feedback, french, freshness, live, markup, placeholders, reports, status, tools
 
-PICTURES = {".png", ".jpg"}
 _DICTIONARY = """\
 # Data dictionary
 
@@ -28,14 +29,23 @@ What every table and column means. This page is made from the code that reads th
 
 
 def assemble(
-    book: Path, quarters: list[str], *, runs: Path, audience: str, playbook: Path, day: dt.date, preview: bool
+    book: Path,
+    quarters: list[str],
+    *,
+    runs: Path,
+    audience: str,
+    playbook: Path,
+    day: dt.date,
+    preview: bool,
+    despite_failed: bool = False,
 ) -> list[str]:
-    """Write everything Jupyter Book needs into the new folder `book`; `quarters` are runs that published something, the newest
-    first; `day` is the day on which pages are due. Sentences about pages that somebody has to look at.
+    """Write everything Jupyter Book needs into the new folder `book`, and the French edition into the folder `fr` beside it;
+    `quarters` are runs that published something, the newest first; `day` is the day on which pages are due. Sentences about
+    pages that somebody has to look at.
 
     Raises UsageError naming the file of the playbook that is missing or wrong, pages that changed after they were verified (a
-    `preview` tells them), a live number that is not there, and for runs of different datasets; DataRefused for a run's report
-    and for the list of tools.
+    `preview` tells them), a live number that is not there (`despite_failed` tells it), and for runs of different datasets;
+    DataRefused for a run's report and for the list of tools.
     """
     from .. import kpis
 
@@ -45,6 +55,9 @@ def assemble(
     allowed = _for_audience(listed, audience)
     written = [page for name in pages.names(playbook) if _is_for(page := pages.read(name, playbook), audience)]
     told = list(freshness.warnings(written, day, preview=preview, playbook=playbook))
+    for page in written:
+        markup.check_title(page)
+        placeholders.check(page)
     for page in written:  # once more below, with their numbers: what a run shows depends on which pages there are
         _write(book / f"{page.name}.md", page.front + page.text)
     _copy_looks(playbook, book)
@@ -52,9 +65,22 @@ def assemble(
         raise UsageError("the playbook has no index.md for everyone", str(playbook), "name the playbook's folder")
     published = [reports.publish(book, quarter, runs / quarter / "public", allowed) for quarter in quarters]
     _refuse_mixed(published, runs)
+    tell = tell or (feedback.ASK if (book / f"{feedback.ASK}.md").exists() else "")
+    numbers: list[tuple[str, int, str]] = []  # that are not there
+
+    def note(name: str, line: int, said: str) -> None:
+        numbers.append((name, line, said))
+
+    def finished(page: Page, text: str, say: Callable[[str], str]) -> str:
+        asked = replace(page, text=text)
+        text = live.fill(asked, published, listed, say, despite_failed=despite_failed, note=note)
+        text = placeholders.shown(text) + feedback.link(page.name, page.owner, tell, say)
+        return page.front + freshness.under_title(text, freshness.badge(page, day, say))
+
     for page in written:
-        text = live.fill(page, published, listed) + feedback.link(page, tell)
-        _write(book / f"{page.name}.md", page.front + _with_badge(page, text, day))
+        _write(book / f"{page.name}.md", finished(page, page.text, str))
+    told += [f"{name}, line {line}: {said}" for name, line, said in numbers if published]
+    old = reports.aged(published, day)
     latest = reports.headlines(published[0], f"reports/{quarters[0]}/") if published else reports.NO_RUN
     _write(book / "reports/_latest.md", latest)
     for stem, entry in listed.items():  # for pages that include what the last quarter showed
@@ -62,23 +88,24 @@ def assemble(
     _write(book / "reports/index.md", reports.overview(published, runs / "heartbeat.json"))
     _write(book / "reference/data-dictionary.md", _DICTIONARY + tables.dictionary())
     _write(book / "reference/kpis.md", kpis.glossary())
-    _write(book / "reference/_tools.md", tools.table(playbook.parent / "data" / "tools.csv", day))
+    for category in ("", *tools.GUIDES):
+        name = f"_tools_{category.lower()}" if category else "_tools"
+        _write(book / f"reference/{name}.md", tools.table(playbook.parent / "data" / "tools.csv", day, category))
     calculator.write(book, published, allowed, runs=runs, root=playbook.parent)
     state = status.status(playbook, day=day, only=[page.name for page in written])
-    _write(book / "reference/status.md", status.page(state))
+    _write(book / "reference/status.md", status.page(replace(state, numbers=tuple(numbers), old=old)))
+    for path in (path for folder in GENERATED for path in (book / folder).rglob("[!_]*.md")):
+        text = freshness.under_title(path.read_text(encoding="utf-8"), freshness.owner_of_generated())
+        name = path.relative_to(book).with_suffix("").as_posix()
+        _write(path, text + feedback.link(name, freshness.OWNER_OF_GENERATED, tell))
     _write(book / "_toc.yml", yaml.safe_dump(_contents(book, playbook, published)))
     _write(book / "_config.yml", yaml.safe_dump(config))
     _write(book / "docutils.conf", "[general]\nraw_enabled: no\n")  # no page can carry raw HTML
-    return told
+    return [*told, *([old] if old else []), *french.write(book, playbook=playbook, written=written, finished=finished)]
 
 
 def _is_for(page: Page, audience: str) -> bool:
     return audience == "internal" or page.audience != "internal"
-
-
-def _with_badge(page: Page, text: str, day: dt.date) -> str:
-    """The text with who answers for it under its title; the home page is for finding the way."""
-    return text if page.name == "index" else freshness.under_title(text, freshness.badge(page, day))
 
 
 def _copy_looks(playbook: Path, book: Path) -> None:
@@ -153,10 +180,10 @@ def _contents(book: Path, playbook: Path, published: list[dict[str, Any]]) -> di
         names = [*(["actions"] if report["actions"] else []), *(topic["stem"] for topic in report["reports"])]
         quarters.append(_nest(f"{folder}/index", [_nest(f"{folder}/{name}") for name in names]))
     parts += [
-        {"caption": "More", "chapters": [_nest(page) for page in unlisted if page not in methods]},
-        {"caption": "What the quarter showed", "chapters": [_nest("reports/index", quarters)]},
+        {"caption": captions.MORE, "chapters": [_nest(page) for page in unlisted if page not in methods]},
+        {"caption": captions.QUARTERS, "chapters": [_nest("reports/index", quarters)]},
         {
-            "caption": "How it is computed",
+            "caption": captions.METHODS,
             "chapters": [_nest(page) for page in [*methods, "reference/kpis", "reference/data-dictionary", "reference/status"]],
         },
     ]

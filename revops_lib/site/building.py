@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from .. import disk, masking
 from ..allowlist import AUDIENCES
 from ..errors import CannotWrite, RevopsError, UsageError, nearest
 from ..pages import PLAYBOOK
-from . import active, calculator
+from . import active, calculator, editions, french
 from .book import assemble
 from .personal import personal
 from .scan import SiteRefused, scan
@@ -46,6 +47,7 @@ def build(
     playbook: Path | None = None,
     day: dt.date | None = None,
     preview: bool = False,
+    despite_failed: bool = False,
     say: Callable[[str], object] = lambda sentence: None,
 ) -> Path:
     """Build the site from the playbook and the runs in `runs`, put it in the place of `to`, return its index.html.
@@ -53,7 +55,8 @@ def build(
     With a `quarter` the site shows that run only, which must exist; without, every run found, and a sentence when
     there is none. Pages and reports with `audience: internal` are in the internal site only. `day` (default: today) decides
     which pages are due. `say` is told them, and what the scan did not look for. A page that changed after it was verified
-    stops the build, unless it is a `preview`. On any failure `to` stays as it was.
+    stops the build, unless it is a `preview`; a live number that is missing does, unless the site is built `despite_failed`
+    notebooks. On any failure `to` stays as it was.
     Raises UsageError (audience, quarter, runs of different datasets, playbook files, changed pages, live numbers), DataRefused
     (a run's report.json, the list of tools),
     SiteFailed (first warning of the build, full log in `runs`/site.log), SiteRefused (what the scan found), CannotWrite,
@@ -72,11 +75,17 @@ def build(
             with disk.beside(to) as work:
                 day = day or dt.datetime.now(dt.UTC).date()
                 for sentence in assemble(
-                    work / "book", quarters, runs=runs, audience=audience, playbook=playbook, day=day, preview=preview
+                    work / "book",
+                    quarters,
+                    runs=runs,
+                    audience=audience,
+                    playbook=playbook,
+                    day=day,
+                    preview=preview,
+                    despite_failed=despite_failed,
                 ):
                     say(sentence)
                 pages = _jupyter_book(work / "book", log=runs / "site.log")
-                calculator.put(work / "book", pages)
                 _refuse(pages, runs, quarters, playbook, say)
                 disk.put(pages, to)
         except OSError as failure:
@@ -97,15 +106,16 @@ def clean() -> dict[str, Any]:
         book = Path(folder, "book")
         book.mkdir()
         shutil.copyfile(PLAYBOOK / "_config.yml", book / "_config.yml")
-        contents = {"format": "jb-book", "root": "index", "chapters": [{"file": "page"}, {"file": "earn"}]}
+        chapters = [{"file": "page"}, {"file": "earn"}]
+        contents = {"format": "jb-book", "root": "index", "parts": [{"caption": "Pages", "chapters": chapters}]}
         (book / "_toc.yml").write_text(yaml.safe_dump(contents), encoding="utf-8")
         (book / "index.md").write_text("# Book\n\nText.\n", encoding="utf-8")
         (book / "page.md").write_text("# Page\n\nText.\n", encoding="utf-8")
         (book / "earn.md").write_text(f"# Page\n\n{calculator.PLACE}\n", encoding="utf-8")
         (book / calculator.PLANS).write_text("[]", encoding="utf-8")
-        pages = _jupyter_book(book, log=Path(folder, "site.log"))
-        calculator.put(book, pages)
-        return active.measured(pages)
+        shutil.copytree(book, book.with_name(french.FOLDER))
+        french.configure(book.with_name(french.FOLDER), str)
+        return active.measured(_jupyter_book(book, log=Path(folder, "site.log")))
 
 
 def _quarters(runs: Path, quarter: str | None) -> list[str]:
@@ -118,8 +128,33 @@ def _quarters(runs: Path, quarter: str | None) -> list[str]:
 
 
 def _jupyter_book(book: Path, log: Path) -> Path:
-    """The folder of built pages; SiteFailed with the first warning, the whole output in `log`."""
-    command = "from jupyter_book.cli.main import main; main()"
+    """The folder of built pages, with those of the French edition where there is one: both are built at the same time.
+
+    SiteFailed with the first warning, the whole output in `log`.
+    """
+    books = [one for one in (book, book.with_name(french.FOLDER)) if one.exists()]
+    with ThreadPoolExecutor() as both:
+        made = list(both.map(_sphinx, books))
+    for what, (pages, said) in zip(("site", "French edition"), made, strict=False):
+        if pages:
+            continue
+        disk.write_text(log, masking.masked(said))
+        warnings = [line for line in said.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL|\w+Error)\b", line)]
+        first = (warnings or ["it ended without saying why"])[0]
+        raise SiteFailed(f"the {what} does not build: {first}", f"all of it in {log}", "correct the page and build again")
+    log.unlink(missing_ok=True)
+    built = [pages for pages, _ in made if pages]
+    for one, pages in zip(books, built, strict=True):
+        calculator.put(one, pages)
+    if built[1:]:
+        editions.join(*built)
+    return built[0]
+
+
+def _sphinx(book: Path) -> tuple[Path | None, str]:
+    """The folder of built pages, none where the build failed, and what it said."""
+    # Without a check of web addresses that no page needs and that takes most of the time of its imports (runs/nursery.py).
+    command = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_book.cli.main import main; main()"
     fixed = {"DOCUTILSCONFIG": str(book / "docutils.conf"), "PYTHONUTF8": "1", "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [sys.executable, "-c", command, "build", str(book), "--warningiserror", "--keep-going"],
@@ -132,14 +167,8 @@ def _jupyter_book(book: Path, log: Path) -> Path:
         errors="replace",
     )
     pages = book / "_build" / "html"
-    if done.returncode == 0 and (pages / "index.html").exists():
-        log.unlink(missing_ok=True)
-        return pages
-    said = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).replace(f"{book}{os.sep}", "")
-    disk.write_text(log, masking.masked(said))
-    warnings = [line for line in said.splitlines() if re.search(r"\b(WARNING|ERROR|CRITICAL|\w+Error)\b", line)]
-    first = (warnings or ["it ended without saying why"])[0]
-    raise SiteFailed(f"the site does not build: {first}", f"all of it in {log}", "correct the page and build again")
+    is_built = done.returncode == 0 and (pages / "index.html").exists()
+    return pages if is_built else None, re.sub(r"\x1b\[[0-9;]*m", "", done.stdout).replace(f"{book}{os.sep}", "")
 
 
 def _refuse(pages: Path, runs: Path, quarters: list[str], playbook: Path, say: Callable[[str], object]) -> None:

@@ -11,8 +11,11 @@ import yaml
 
 from .. import disk
 from ..errors import UsageError, nearest
-from ..pages import GENERATED, REVIEW_EVERY, fingerprint, names, read
-from .status import placeholders, sections
+from ..pages import GENERATED, REVIEW_EVERY, fingerprint, names, read, read_all
+from .captions import sections
+from .links import broken
+from .markup import check_title
+from .placeholders import ADAPT, check, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
 _TEMPLATE = """\
@@ -30,13 +33,16 @@ review_every: {days} days
 """
 
 
-def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by: str = "") -> list[str]:
-    """Write into pages that they were read and are right: `verified`, `body`, who when it was not the owner, and `updated` when
-    the text is another one. A sentence per page; all pages are looked at before the first is written.
+def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by: str) -> list[str]:
+    """Write into pages that the role `by` has read them and that they are right: `verified`, `body`, who when it was not the
+    owner, and `updated` when something has changed. A sentence per page; all pages are looked at before the first is written.
 
-    Pages are named as in links, with or without `.md`. UsageError for an unknown page, front matter that is wrong, a
-    day that has not come.
+    Pages are named as in links, with or without `.md`. UsageError for an unknown page, front matter that is wrong, a day that
+    has not come or lies before the last verification, an empty role, a page without its one title, with a broken link or with a
+    mark that is no placeholder.
     """
+    if not by or not by.isprintable():
+        raise UsageError("nobody has read it", "--by", "name the role that has read the pages, never a person")
     if on > today:
         raise UsageError(f"{on} has not come", "--on", f"today is {today}")
     there = names(playbook)
@@ -44,19 +50,29 @@ def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by
         if name not in there:
             raise UsageError(f"no page {name!r}", str(playbook), nearest(name, there))
     found = [read(name, playbook) for name in dict.fromkeys(wanted)]
+    for page in found:
+        if page.verified and on < page.verified <= today:
+            raise UsageError(f"{page.name} was verified later, on {page.verified}", "--on", "name that day or a later one")
+        check_title(page)
+        check(page)
+    if faults := broken(read_all(playbook)[0], playbook, found):
+        name, line, target = faults[0]
+        many = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        do = "correct the link: `revops playbook status` lists them"
+        raise UsageError(f"{target} leads nowhere{many}", f"{playbook / f'{name}.md'}, line {line}", do)
     said = []
     for page in found:
-        body = fingerprint(page.text)
+        body = fingerprint(page)
         is_new = body != page.body
         by_other = "" if by == page.owner else by
         values = {"verified": on.isoformat(), "verified_by": _scalar(by_other) if by_other else "", "body": body}
         front = _with(page.front, values | ({"updated": on.isoformat()} if is_new else {}))
         disk.write_text(page.path, front + page.text)
-        left = len(list(placeholders([page])))
+        left = sum(one.kind == ADAPT for one in placeholders([page]))
         before = f"before: {page.verified}" if page.verified else "for the first time"
         until = on + dt.timedelta(days=page.review_every)
-        text = f"its text is {'another one' if is_new else 'unchanged'} ({body})"
-        said.append(f"{page.path}: verified {on} by {by or page.owner} until {until} ({before}), {text}")
+        text = f"it has {'changed' if is_new else 'not changed'} since ({body})"
+        said.append(f"{page.path}: verified {on} by {by} until {until} ({before}), {text}")
         said[-1] += f", placeholders left: {left}" if left else ""
     return said
 
@@ -82,8 +98,9 @@ def new(name: str, *, playbook: Path, title: str, owner: str, part: str = "") ->
     text = _TEMPLATE.format(owner=_scalar(owner.strip()), title=title.strip(), days=REVIEW_EVERY)
     disk.write_text(playbook / f"{name}.md", text)
     disk.write_text(contents, after)
+    then = f"fill in ‹adapt: …› and then `revops playbook verify {name} --by ROLE`"
     return [
-        f"{playbook / f'{name}.md'}: written from the template, fill in ‹adapt: …› and then `revops playbook verify {name}`",
+        f"{playbook / f'{name}.md'}: written from the template, {then}",
         f"{contents}: listed at the end of “{part}”",
     ]
 

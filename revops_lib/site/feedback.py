@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import UsageError
-from ..pages import Page
 from .text import bare
 
 KEY = "feedback"
+ASK = "sell/ask-revops"  # the page that says how to ask: where no address is given
+ASKED = "Something wrong or missing? [Tell {}]({})"
+PHRASES = (ASKED,)
 _REPOSITORY = re.compile(r"https://[\w.-]+(?:/[\w.~-]+){2}/?")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
@@ -27,13 +31,16 @@ def address(config: dict[str, object], file: Path) -> str:
     return given
 
 
-def link(page: Page, to: str) -> str:
-    """The line for the end of a page, empty without an address: it opens a new issue, or a message, named after the page.
+def link(name: str, owner: str, to: str, say: Callable[[str], str] = str) -> str:
+    """The line for the end of the page `name`, empty without an address: it opens a new issue, or a message, named after the
+    page, or leads to the page `ASK`. `say` translates it.
 
     One parameter only: MyST breaks the mark between two.
     """
     if not to:
         return ""
-    about = quote(f"Playbook: {page.name}", safe="")
+    about = quote(f"Playbook: {name}", safe="")
     way = f"mailto:{to}?subject={about}" if "@" in to else f"{to}/issues/new?title={about}"
-    return f"\n\n:::{{div}} page-feedback\nSomething wrong or missing? [Tell {bare(page.owner)}]({way})\n:::\n"
+    if to == ASK:
+        way = posixpath.relpath(f"{ASK}.md", posixpath.dirname(name) or ".")
+    return f"\n\n:::{{div}} page-feedback\n{say(ASKED).format(bare(say(owner)), way)}\n:::\n"

@@ -3,50 +3,66 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..errors import UsageError
-from ..pages import CHANGED, DUE, UNVERIFIED, Page, state
+from ..pages import CHANGED, DUE, UNVERIFIED, VERIFIED, Page, is_ahead, state
+from .markup import TITLE
 from .text import plain
 
-_TITLE = re.compile(r"^# .*$", re.MULTILINE)
+OWNER, VERIFIED_ON, VERIFIED_BY, NEXT = "Owner: {}", "Verified: {}", "Verified: {} by {}", "next by {}"
+OVERDUE, EDITED, NEVER, UPDATED = "**due since {}**", f"**{CHANGED}**", f"**{UNVERIFIED}**", "Last updated: {}"
+PHRASES = (OWNER, VERIFIED_ON, VERIFIED_BY, NEXT, OVERDUE, EDITED, NEVER, UPDATED)
+OWNER_OF_GENERATED = "RevOps manager"  # answers for what no person writes: reports, KPIs, data dictionary
+_KINDS = {VERIFIED: "verified", DUE: "due", CHANGED: "changed", UNVERIFIED: "unverified"}
 
 
-def badge(page: Page, day: dt.date) -> str:
-    """Owner, state of the verification and last change in one line of words."""
-    said = [f"Owner: {plain(page.owner)}"]
+def badge(page: Page, day: dt.date, say: Callable[[str], str] = str) -> str:
+    """Owner, state of the verification and last change in one line of words, in the language into which `say` translates. Its
+    class holds the state, and the last day of a verified page, which `badge.js` compares with the reader's."""
+    said = [say(OWNER).format(plain(say(page.owner)))]
     now = state(page, day)
     if now == UNVERIFIED or page.verified is None:
-        said += ["**not verified yet**"]
+        said += [say(NEVER)]
     else:
-        by = f" by {plain(page.verified_by)}" if page.verified_by else ""
-        verdict = {CHANGED: f"**{CHANGED}**", DUE: f"**due since {page.review_by}**"}.get(now, f"next by {page.review_by}")
-        said += [f"Verified: {page.verified}{by}", verdict]
-    said += [f"Last updated: {page.updated}"] if page.updated else []
-    return f":::{{div}} page-about\n{' · '.join(said)}\n:::"
+        by = page.verified_by
+        said += [say(VERIFIED_BY).format(page.verified, plain(say(by))) if by else say(VERIFIED_ON).format(page.verified)]
+        said += [say({CHANGED: EDITED, DUE: OVERDUE}.get(now, NEXT)).format(page.review_by)]
+    said += [say(UPDATED).format(page.updated)] if page.updated else []
+    until = f" until-{page.review_by}" if now == VERIFIED else ""
+    return f":::{{div}} page-about page-{_KINDS[now]}{until}\n{' · '.join(said)}\n:::"
+
+
+def owner_of_generated() -> str:
+    return f":::{{div}} page-about\n{OWNER.format(OWNER_OF_GENERATED)} · made from the runs and the code\n:::"
 
 
 def under_title(text: str, line: str) -> str:
-    """The text of a page with a line under its title."""
-    return _TITLE.sub(lambda title: f"{title[0]}\n\n{line}", text, count=1)
+    """The text of a page with a line under the title with which it begins."""
+    return TITLE.sub(lambda title: f"{title[0]}\n\n{line}", text, count=1)
 
 
 def warnings(found: Iterable[Page], day: dt.date, *, preview: bool, playbook: Path) -> Iterator[str]:
     """Sentences about pages that are due or were never verified. UsageError naming all pages that changed after they were
-    verified; a preview says only that."""
+    verified, or that say that they were on a day that has not come; a preview says only that."""
     states = {page: state(page, day) for page in found}
+    if ahead := [page.name for page in states if is_ahead(page, day)]:
+        what = f"verified on a day that has not come: {', '.join(ahead)}"
+        if not preview:
+            raise UsageError(what, str(playbook), f"`revops playbook verify --by ROLE {' '.join(ahead)}` writes the day")
+        yield what
     changed = [page.name for page, now in states.items() if now == CHANGED]
     if changed:
         many = "1 page has" if len(changed) == 1 else f"{len(changed)} pages have"
         what = f"{many} changed since verified: {', '.join(changed)}"
-        do = f"read what changed, then `revops playbook verify {' '.join(changed)}`"
+        do = f"read what changed, then `revops playbook verify --by ROLE {' '.join(changed)}`"
         if not preview:
             raise UsageError(what, str(playbook), f"{do}; `revops site --preview` shows it before")
         yield f"{what}: {do}"
     for page, now in states.items():
         if now == DUE:
-            yield f"{page.name} is due since {page.review_by}: {page.owner} reads it, then `revops playbook verify {page.name}`"
+            do = f"{page.owner} reads it, then `revops playbook verify {page.name} --by ROLE`"
+            yield f"{page.name} is due since {page.review_by}: {do}"
     if new := [page.name for page, now in states.items() if now == UNVERIFIED]:
-        yield f"not verified yet ({len(new)}): {', '.join(new)}: read them, then `revops playbook verify PAGE`"
+        yield f"not verified yet ({len(new)}): {', '.join(new)}: read them, then `revops playbook verify PAGE --by ROLE`"

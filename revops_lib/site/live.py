@@ -1,7 +1,9 @@
-"""Live numbers: what a page takes from the newest run, `[[stem.table.column key=value]]` or `[[stem.headline]]`.
+"""Live numbers: what a page takes from the newest run, `[[stem.table.column key=value]]` or `[[stem.headline]]`. Among the keys
+`round=0` shows a number without decimals.
 
 A page can show nothing else than what the run has published for its readers: the report of `public/`, the list of
-`playbook/reports.yml` once more, and the page's own audience. A number that is not there stops the build.
+`playbook/reports.yml` once more, and the page's own audience. A number that is missing or old stops the build; one that was
+measured and is not known is said to be so.
 """
 
 from __future__ import annotations
@@ -9,18 +11,25 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from ..allowlist import NOT_AVAILABLE
+from ..allowlist import BESIDE, FEW, NOT_AVAILABLE, NOT_TOLD, TOO_FEW
 from ..errors import UsageError, nearest
 from ..pages import Page, code
 from ..report import UNKNOWN
-from .text import SENTENCE, bare, plain
+from .reports import newest
+from .text import CELL, SENTENCE, bare, plain
 
 NO_RUN = "no run yet"
 NOT_THERE = "not available"
-HEADLINE = "headline"
+NUMBERS, FROM = "Numbers: {}.", "{}, as of {}, from {}"
+PHRASES = (NO_RUN, NOT_THERE, UNKNOWN, FEW, BESIDE, NUMBERS, FROM)
+_UNMEASURED = {NO_RUN, NOT_THERE, UNKNOWN, FEW, BESIDE, TOO_FEW, NOT_TOLD}
+HEADLINE, ROUND = "headline", "round"
+_NUMBER = re.compile(r"-?[0-9,]+(?:\.[0-9]+)?")
+_PART = re.compile(r"^ *`{3,}\{include\} +\S*reports/_(\w+)\.md$", re.MULTILINE)
 _MARK = re.compile(r"\[\[([^\[\]]*)\]\]")
 _ROLE = re.compile(r"\{[^{}`]*\}`+[^`]*$")
 # Where text is not read as text, or is shown elsewhere without its escapes: headings, openings and options of directives,
@@ -29,20 +38,36 @@ _BEFORE = re.compile(r"[\s>*+\-0-9.)]*#{1,6}\s|\s*(?::{3,}|`{3,}|~{3,})|\s*:[a-z
 _UNDERLINE = re.compile(r"[\s>]*(?:=+|-+)\s*")
 
 
-def fill(page: Page, published: Sequence[Mapping[str, Any]], listed: Mapping[str, Mapping[str, Any]]) -> str:
+def fill(
+    page: Page,
+    published: Sequence[Mapping[str, Any]],
+    listed: Mapping[str, Mapping[str, Any]],
+    say: Callable[[str], str] = str,
+    *,
+    despite_failed: bool = False,
+    note: Callable[[str, int, str], object] = lambda page, line, said: None,
+) -> str:
     """The text of a page with its live numbers in their places and, below it, a line about the runs they come from.
 
-    `published` are the reports of the runs as `reports.publish` gives them, the newest first. Numbers are the newest run's; of
-    topics that are published of ended quarters only, those of the newest run that has such topics. "no run yet" stands in the
-    place where there is none, "not available" where the run says that the source cannot support the whole table, does not know
-    the cell or that the topic failed, the report's own words where a small group stands behind it. `listed` are all topics of
-    `playbook/reports.yml`.
+    `published` are the reports of the runs as `reports.publish` gives them, the newest first; which of them a topic shows, says
+    `reports.newest`. "no run yet" stands in the place where there is none, "not available" where the run says that the source
+    cannot support the whole table, "not known" where it does not know the cell, the report's own words where a small group
+    stands behind it: `note` is told page, line and words. `listed` are all topics of `playbook/reports.yml`; `say` translates
+    what stands around the numbers.
 
-    UsageError naming page and line for a mark that is not one, a topic that is not for the page's readers or was not in the
-    run, a table, column or row that is not published, several rows, and for a place where escaped text is not safe.
+    UsageError naming page and line for a mark that is not one, a topic or table that is not for the page's readers, a place
+    where escaped text is not safe; and for a topic that failed or was not in the run, a table, column or single row that is not
+    in its results, also where the page includes what a topic showed: `despite_failed` says "not available" and notes it.
     """
     used: dict[str, Mapping[str, Any]] = {}
     hidden = code(page.text)
+
+    def missed(found: re.Match[str], missing: _Missing) -> str:
+        if not despite_failed:
+            do = "correct the mark, run the quarter again, or build with --despite-failed"
+            raise UsageError(f"{found[0].strip()}: {missing}", _where(page, found), do) from missing
+        note(page.name, page.line(found.start()), f"{found[0].strip()}: {missing}")
+        return NOT_THERE
 
     def put(mark: re.Match[str]) -> str:
         if any(start <= mark.start() < end for start, end in hidden):
@@ -53,19 +78,25 @@ def fill(page: Page, published: Sequence[Mapping[str, Any]], listed: Mapping[str
         if _BEFORE.match(_before(page, mark)) or any(map(_UNDERLINE.fullmatch, below)):
             raise _misplaced(page, mark)
         stem, table, column, keys = _asked(page, mark, listed)
-        used[stem] = report = _report(published, stem, listed)
-        if not report:
-            return NO_RUN
+        used[stem] = report = newest(published, listed[stem])
         try:
-            return _value(report, listed[stem], stem, table, column, keys)
+            shown = _value(_topic(report, stem), table, column, keys) if report else NO_RUN
         except _Missing as missing:
-            do = "correct the mark, take it out, or run the quarter again"
-            raise UsageError(f"{mark[0]}: {missing}", _where(page, mark), do) from missing
+            return say(missed(mark, missing))
+        if shown in _UNMEASURED:
+            note(page.name, page.line(mark.start()), f"{mark[0]}: {shown}")
+        return say(shown) if shown in PHRASES else plain(shown, SENTENCE if table == HEADLINE else CELL)
 
+    for part in _PART.finditer(page.text):
+        if part[1] in listed and (report := newest(published, listed[part[1]])):
+            try:
+                _topic(report, part[1])
+            except _Missing as missing:
+                missed(part, missing)
     text = _MARK.sub(put, page.text)
     if text == page.text:
         return text
-    return f"{text.rstrip()}\n\n:::{{div}} page-about\nNumbers: {_origin(page, listed, used)}.\n:::\n"
+    return f"{text.rstrip()}\n\n:::{{div}} page-about\n{say(NUMBERS).format(_origin(page, listed, used, say))}\n:::\n"
 
 
 class _Missing(Exception):
@@ -94,7 +125,8 @@ def _asked(
         name, *pairs = shlex.split(mark[1])
         stem, table, *column = name.split(".")
         keys = [(key, value) for key, value in (pair.split("=", 1) for pair in pairs)]
-        if len(column) != (table != HEADLINE) or (keys and table == HEADLINE):
+        digits = [value for key, value in keys if key == ROUND]
+        if len(column) != (table != HEADLINE) or (keys and table == HEADLINE) or not {*digits} <= {*"0123"}:
             raise ValueError
     except ValueError as failure:
         raise UsageError(f"{mark[0]} is not a live number", _where(page, mark), form) from failure
@@ -103,38 +135,36 @@ def _asked(
     if page.audience != "internal" and listed[stem]["audience"] == "internal":
         do = "give the page `audience: internal`, or take the number out"
         raise UsageError(f"{mark[0]}: {stem} is not for the readers of this page", _where(page, mark), do)
+    if table != HEADLINE and table not in listed[stem]["tables"]:
+        do = nearest(table, listed[stem]["tables"])
+        raise UsageError(f"{mark[0]}: no table {table!r} of {stem} may be published", _where(page, mark), do)
     return stem, table, column[0] if column else "", keys
 
 
-def _report(published: Sequence[Mapping[str, Any]], stem: str, listed: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The newest run's report. Where a topic waits for the end of the quarter, runs in which every such topic waits are passed
-    over; empty when there is none."""
-    waiting = {name for name, entry in listed.items() if entry.get("finished")}
+def _topic(report: Mapping[str, Any], stem: str) -> Mapping[str, Any]:
+    """What a run published of a topic."""
+    for topic in report["reports"]:
+        if topic["stem"] == stem:
+            found: Mapping[str, Any] = topic
+            return found
+    if stem in report["failed"]:
+        raise _Missing(f"{stem} failed in the run of {report['quarter']}")
+    if stem not in report.get("asked", [stem]):
+        raise _Missing(f"the run of {report['quarter']} was not asked for {stem}, a number of it would be older")
+    raise _Missing(f"{stem} is not in the run of {report['quarter']}, a number of it would be older")
 
-    def has_ended(report: Mapping[str, Any]) -> bool:
-        return bool(waiting & {*report["failed"], *(topic["stem"] for topic in report["reports"])})
 
-    return next((report for report in published if stem not in waiting or has_ended(report)), {})
-
-
-def _value(
-    report: Mapping[str, Any], entry: Mapping[str, Any], stem: str, table: str, column: str, keys: list[tuple[str, str]]
-) -> str:
-    topic = next((topic for topic in report["reports"] if topic["stem"] == stem), None)
-    if topic is None and stem in report["failed"]:
-        return NOT_THERE
-    if topic is None:
-        raise _Missing(f"{stem} is not in the run of {report['quarter']}, a number of it would be older")
+def _value(topic: Mapping[str, Any], table: str, column: str, keys: list[tuple[str, str]]) -> str:
     if table == HEADLINE:
-        return plain(topic["headline"], SENTENCE)
-    published = {one["name"]: one for one in topic["tables"] if one["name"] in entry["tables"]}
+        return str(topic["headline"])
+    published = {one["name"]: one for one in topic["tables"]}
     if table not in published:
-        raise _Missing(f"no table {table!r} is published, {nearest(table, published)}")
+        raise _Missing(f"the run of {topic['stem']} has no table {table!r}, {nearest(table, published)}")
     columns, rows = published[table]["columns"], published[table]["rows"]
     if columns == NOT_AVAILABLE:
         return NOT_THERE
     cells = [row for row in rows if len(row) == len(columns)]
-    for key, value in keys:
+    for key, value in (pair for pair in keys if pair[0] != ROUND):
         place = _place(key, columns)
         kept = [row for row in cells if row[place] == value]
         if not kept:
@@ -142,8 +172,9 @@ def _value(
         cells = kept
     if len(cells) != 1:
         raise _Missing(f"{len(cells)} rows fit, name one by key=value of {', '.join(_name(name) for name in columns)}")
-    cell = str(cells[0][_place(column, columns)])
-    return NOT_THERE if cell in ("", UNKNOWN) else plain(cell)
+    cell = str(cells[0][_place(column, columns)]) or UNKNOWN
+    is_number = ROUND in dict(keys) and _NUMBER.fullmatch(cell)
+    return f"{Decimal(cell.replace(',', '')):,.{dict(keys)[ROUND]}f}" if is_number else cell
 
 
 def _place(name: str, columns: list[str]) -> int:
@@ -158,12 +189,14 @@ def _name(column: str) -> str:
     return column.replace(" ", "_")
 
 
-def _origin(page: Page, listed: Mapping[str, Mapping[str, Any]], used: Mapping[str, Mapping[str, Any]]) -> str:
+def _origin(
+    page: Page, listed: Mapping[str, Mapping[str, Any]], used: Mapping[str, Mapping[str, Any]], say: Callable[[str], str]
+) -> str:
     """Quarter and day of each run that the numbers are from, with links to its reports."""
-    said: dict[str, list[str]] = {}
+    said: dict[tuple[str, str], list[str]] = {}
     for stem in (stem for stem in listed if stem in used):
         report = used[stem]
         way = posixpath.relpath(f"reports/{report.get('quarter')}", posixpath.dirname(page.name) or ".")
-        from_ = f"{report['quarter']}, as of {plain(report['as_of'])}, from " if report else NO_RUN
-        said.setdefault(from_, []).extend([f"[{bare(listed[stem]['title'])}]({way}/{stem}.md)"] if report else [])
-    return "; ".join(from_ + ", ".join(links) for from_, links in said.items())
+        links = said.setdefault((report["quarter"], plain(report["as_of"])) if report else ("", ""), [])
+        links += [f"[{bare(listed[stem]['title'])}]({way}/{stem}.md)"] if report else []
+    return "; ".join(say(FROM).format(*run, ", ".join(links)) if links else say(NO_RUN) for run, links in said.items())

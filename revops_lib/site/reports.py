@@ -9,6 +9,7 @@ import datetime as dt
 import json
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..errors import DataRefused
 from ..report import EFFORTS, UNKNOWN
 from .text import SENTENCE, bare, plain
 
+OLD = 184  # days: the longest two quarters
 _ORDER = "First what is expected to bring most, with its interval where that is known; last what nobody has put an amount on."
 NO_RUN = "No quarter has been published yet: `revops run` computes one, `revops site` then shows it here.\n"
 
@@ -32,6 +34,9 @@ def publish(book: Path, quarter: str, public: Path, allowed: dict[str, Any]) -> 
         if report["quarter"] != quarter:
             raise ValueError(f"it is about {report['quarter']!r}")
         given = {topic["stem"]: topic for topic in report["reports"]}
+        dt.date.fromisoformat(report["as_of"])
+        report["ended"] = report.get("ended", True)  # an older run does not say it: what it lacks is missing
+        report["asked"] = report.get("asked", [*given, *report["failed"]])
         report["failed"] = [stem for stem in report["failed"] if stem in allowed]
         report["reports"] = [{**given[stem], "title": bare(allowed[stem]["title"])} for stem in allowed if stem in given]
         folder = book / "reports" / quarter
@@ -105,18 +110,36 @@ def _actions(report: dict[str, Any]) -> str:
     scale = ", ".join(f"{name} {what}" for name, what in EFFORTS.items())
     parts = [f"# What to do, {report['quarter']}", f":::{{div}} page-about\nas of {plain(report['as_of'])}\n:::"]
     parts += [f"The recommendations of all pages in one list. {_ORDER} Effort: {scale}."]
-    return "\n\n".join([*parts, _table([_heading(key) for key in keys], rows), _stamp(report)])
+    return "\n\n".join([*parts, grid([_heading(key) for key in keys], rows), _stamp(report)])
 
 
 def excerpt(reports: list[dict[str, Any]], stem: str, entry: dict[str, Any], runs: Path) -> str:
-    """Pictures and tables of a topic as the newest quarter that has it showed them, for a page at the top of the book."""
-    for report in reports:
-        folder = f"reports/{report['quarter']}/"
-        for topic in (topic for topic in report["reports"] if topic["stem"] == stem):
-            said = f"As of {plain(report['as_of'])}, from [the report of {report['quarter']}]({folder}{stem}.md)."
-            figures = _figures(topic, entry, runs / report["quarter"] / "public")
-            return "\n\n".join([said, *_shown(topic, entry, figures, folder)]) + "\n"
-    return NO_RUN
+    """Pictures and tables of a topic as its `newest` run showed them, for a page at the top of the book; `live` refuses a page
+    that includes what is missing."""
+    if not (report := newest(reports, entry)):
+        return NO_RUN
+    folder = f"reports/{report['quarter']}/"
+    for topic in (topic for topic in report["reports"] if topic["stem"] == stem):
+        said = f"As of {plain(report['as_of'])}, from [the report of {report['quarter']}]({folder}{stem}.md)."
+        figures = _figures(topic, entry, runs / report["quarter"] / "public")
+        return "\n\n".join([said, *_shown(topic, entry, figures, folder)]) + "\n"
+    return f"Not available: it is not in the run of {report['quarter']}.\n"
+
+
+def newest(reports: Sequence[Mapping[str, Any]], entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run whose numbers a topic shows: the newest; for a topic that waits for the end of the quarter, the newest of a
+    quarter that had ended. Empty where there is none. What it lacks is missing: an older run's numbers would be old."""
+    return next((report for report in reports if not entry.get("finished") or report["ended"]), {})
+
+
+def aged(reports: Sequence[Mapping[str, Any]], day: dt.date) -> str:
+    """A sentence when the newest run, or the newest one of an ended quarter, is too old on a day; else empty."""
+    shown = [report for entry in ({}, {"finished": True}) if (report := newest(reports, entry))]
+    old = [one for one in shown if dt.date.fromisoformat(one["as_of"]) < day - dt.timedelta(days=OLD)]
+    if not old:
+        return ""
+    said = f"numbers of {old[-1]['quarter']}, as of {old[-1]['as_of']}, are older than two quarters"
+    return f"{said}: `revops run` makes newer ones"
 
 
 def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list[dict[str, Any]]:
@@ -141,7 +164,7 @@ def _page(topic: dict[str, Any], report: dict[str, Any], entry: dict[str, Any], 
             *(key for key in ("effort", "expected") if any(key in advice for advice in topic["recommendations"])),
         ]
         rows = [[advice.get(key, "") for key in keys] for advice in topic["recommendations"]]
-        parts += ["## What to do", _table([_heading(key) for key in keys], rows)]
+        parts += ["## What to do", grid([_heading(key) for key in keys], rows)]
     parts += [f"How it is computed: [the method](../../methods/{topic['stem']}.md)." if method else "", _stamp(report)]
     return "\n\n".join(part for part in parts if part)
 
@@ -154,7 +177,7 @@ def _shown(topic: dict[str, Any], entry: dict[str, Any], figures: list[Any], fol
     published = {table["name"]: table for table in topic["tables"]}
     for name in (name for name in entry["tables"] if name in published):
         table = published[name]
-        parts += [f"## {_heading(name)}", plain(table["caption"], SENTENCE), _table(table["columns"], table["rows"])]
+        parts += [f"## {_heading(name)}", plain(table["caption"], SENTENCE), grid(table["columns"], table["rows"])]
     return parts
 
 
@@ -163,7 +186,7 @@ def _heading(name: str) -> str:
     return bare(name.replace("_", " ")).capitalize()
 
 
-def _table(columns: list[str], rows: list[list[str]]) -> str:
+def grid(columns: list[str], rows: list[list[str]]) -> str:
     """A Markdown table of display strings; columns of numbers stand right. A missing cell is shown as a dash."""
     if any(len(row) != len(columns) for row in rows):
         raise ValueError("a row has not as many cells as its table has columns")

@@ -23,6 +23,7 @@ from .values import SHORTEST, Search, Value, folded
 ALLOWED = Path(__file__).resolve().parent.parent.parent / "playbook" / "scan.yml"
 _TEXT = {".html", ".css", ".js", ".svg", ".txt", ".buildinfo", ".inv"}
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
+_INDEXES = ("searchindex.js", "fr/searchindex.js")
 _INDEX = re.compile(r"Search\.setIndex\((\{.*\})\)\s*", re.DOTALL)
 _PRINTED = re.compile(rb"[\x20-\x7e]{8,}")
 
@@ -124,8 +125,8 @@ def _file(
     elif kind == ".css":
         yield from active.in_style(text)
     elif kind == ".js":
-        index = _INDEX.fullmatch(text) if place == "searchindex.js" else None
-        yield from _indexed(index[1], listed) if index else ["a script that a clean site does not have"]
+        index = _INDEX.fullmatch(text) if place in _INDEXES else None
+        yield from _indexed(index[1], listed, is_french="/" in place) if index else ["a script that a clean site does not have"]
     yield from patterns.matched(said, permitted)
 
 
@@ -153,19 +154,20 @@ def _beside_pixels(raw: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _indexed(index: str, listed: Sequence[Value]) -> Iterable[str]:
+def _indexed(index: str, listed: Sequence[Value], *, is_french: bool) -> Iterable[str]:
     """Listed values all of whose words the search finds on one page: the index holds stems of words, each by itself."""
-    from .search import Words, without_accents
+    from .search import FrenchWords, Words, without_accents
 
     try:
         content = json.loads(index)
         pages: dict[str, set[int]] = {}
-        for word, found in content["terms"].items():  # with accents in the index of another Sphinx
+        words = [*content["terms"].items(), *content.get("titleterms", {}).items()]
+        for word, found in words:  # with accents in the index of another Sphinx
             pages.setdefault(without_accents(word), set()).update(found if isinstance(found, list) else [found])
     except (ValueError, KeyError, AttributeError, TypeError):
         yield "a script that a clean site does not have"
         return
-    language = Words({})
+    language = FrenchWords({}) if is_french else Words({})
     for value in listed:
         stems = [language.stem(word) for word in language.split(value.text)]
         kept = [pages.get(stem, set()) for stem in stems if language.word_filter(stem)]

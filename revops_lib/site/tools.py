@@ -11,24 +11,26 @@ from .text import plain
 
 COLUMNS = ("tool", "category", "owner", "licences", "renewal_date", "purpose")
 SOON = 90  # days before a renewal in which it is marked
+GUIDES = ("CRM", "prospecting", "CPQ", "analytics")  # categories that have a guide in `tools/`
 MISSING = f"There is no list of tools: write `data/tools.csv` with the columns {', '.join(COLUMNS)}.\n"
 
 
-def table(file: Path, day: dt.date) -> str:
-    """The list as a table in the order of the file, renewals within 90 days of `day` or before it marked in words.
+def table(file: Path, day: dt.date, category: str = "") -> str:
+    """The list as a table in the order of the file, renewals within 90 days of `day` or before it marked in words; of one
+    `category`, written in large or small letters, or of all.
 
     DataRefused naming the line for other columns, a row of another length, a tool twice or without category or owner, licences
     that are not a whole number, a renewal that is not a day. Licences and renewal may be empty.
     """
     if not file.exists():
         return MISSING
-    rows = _read(file)
+    rows = [row for row in _read(file) if category.casefold() in ("", row["category"].casefold())]
     shown = ["| tool | what for | owner | licences | renewal |", "| :--- | :--- | :--- | ---: | :--- |"]
     for row in rows:
         what = f"{row['category']}: {row['purpose']}" if row["purpose"] else row["category"]
         cells = [row["tool"], what, row["owner"], row["licences"], _renewal(row["renewal_date"], day)]
         shown.append(f"| {' | '.join(plain(cell, 300) or '–' for cell in cells)} |")
-    return "\n".join(shown) + "\n" if rows else "The list of tools is empty.\n"
+    return "\n".join(shown) + "\n" if rows else f"No tool is listed{f' under {category}' if category else ''}.\n"
 
 
 def _read(file: Path) -> list[dict[str, str]]:

@@ -1,0 +1,53 @@
+"""The plans in force on a page are those of the calculator, also when a plan changes between two runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from revops_lib.site import calculator
+
+ROOT = Path(__file__).resolve().parent.parent
+ALLOWED = {"compensation": {"tables": ["plan", "terms", "curve"]}}
+
+
+def laid(runs: Path, data: Path, quarter: str, day: str) -> dict[str, Any]:
+    (runs / quarter).mkdir(parents=True)
+    (runs / quarter / "manifest.json").write_text(json.dumps({"data": str(data)}), encoding="utf-8")
+    return {"quarter": quarter, "as_of": day}
+
+
+@pytest.mark.parametrize(("day", "rate", "at_quota"), [("2026-10-31", "6.50%", "6,500"), ("2026-11-01", "7.00%", "7,000")])
+def test_page_and_calculator_show_the_plan_of_one_day(company, tmp_path: Path, day: str, rate: str, at_quota: str) -> None:
+    data = company()
+    (data / "plans").mkdir()
+    plan = (ROOT / "data" / "plans" / "account_executive.yml").read_text(encoding="utf-8")
+    first = '2025-01-01: "0.065"'
+    assert plan.count(first) == 1
+    changed = plan.replace(first, f'{first}, 2026-11-01: "0.07"')
+    (data / "plans" / "account_executive.yml").write_text(changed, encoding="utf-8")
+    runs = [laid(tmp_path / "runs", data, "2026Q4", day), laid(tmp_path / "runs", data, "2026Q3", "2026-09-30")]
+    calculator.write(tmp_path, runs, ALLOWED, runs=tmp_path / "runs", root=tmp_path)
+    page = unescape((tmp_path / "reference" / "_plans.md").read_text(encoding="utf-8"))
+    assert f"in force on {day}" in page and "### Account executive, bookings" in page
+    assert f"| bookings | 0% to 100% of quota | {rate} |" in page and re.search(rf"\| 100\.0% \| {at_quota} \|", page)
+    assert "account_executive" not in page and "new_smb" not in page
+    (exported,) = json.loads((tmp_path / calculator.PLANS).read_text(encoding="utf-8"))
+    shown = exported["components"][0]["tiers"][0]["value"]
+    assert shown == {"6.50%": "13/200", "7.00%": "7/100"}[rate]
+    assert f"in force on {day}" in unescape((tmp_path / "reference" / "_earn.md").read_text(encoding="utf-8"))
+
+
+def test_what_is_not_listed_is_not_on_the_page(tmp_path: Path) -> None:
+    run = laid(tmp_path, ROOT / "data" / "sample", "2026Q3", "2026-09-30")
+    calculator.write(tmp_path, [run], {"compensation": {"tables": ["plan", "terms"]}}, runs=tmp_path, root=tmp_path)
+    page = (tmp_path / "reference" / "_plans.md").read_text(encoding="utf-8")
+    assert "### Development rep" in page and "attainment" not in page
+    calculator.write(tmp_path, [run], {}, runs=tmp_path, root=tmp_path)
+    page = (tmp_path / "reference" / "_plans.md").read_text(encoding="utf-8")
+    assert page == "The plans are not here: the rules of plans are not published here.\n"
