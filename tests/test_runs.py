@@ -396,7 +396,7 @@ def test_public_holds_only_what_is_listed(good: Any) -> None:
     reports = report.pop("reports")
     assert report == {
         "quarter": "2026Q2", "as_of": "2026-06-30", "data": "company", "fingerprint": "f00", "library": "0.1.0",
-        "known_until": "2026-08-15", "failed": [],
+        "known_until": "2026-08-15", "failed": [], "asked": ["forecast", "quality"], "ended": True,
     }  # fmt: skip
     assert reports == [{
         "stem": "forecast", "title": "Title", "question": "How much?", "headline": "forecast 0.8", "notes": ["n"],

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from revops_lib import cli, compensation, runs, sample, site, tables
 from revops_lib.errors import UsageError
-from revops_lib.site import active
+from revops_lib.site import active, building
 from revops_lib.site.values import Search, Value, folded, number
 from revops_lib.snapshot import Snapshot
 
@@ -103,6 +103,8 @@ def test_a_name_is_found_however_it_is_written(scanned: Scanned, written: str) -
         ("style.css", f"/* {NAME} */".encode()),
         ("searchindex.js", f"Search.setIndex({json.dumps({'terms': {}, 'titles': [NAME]})})".encode()),
         ("searchindex.js", index_of(f"call {NAME} tomorrow").encode()),
+        ("searchindex.js", index_of(f"call {NAME} tomorrow").replace('"terms"', '"terms": {}, "titleterms"').encode()),
+        ("fr/searchindex.js", index_of(f"call {NAME} tomorrow").encode()),
         ("objects.inv", b"# Sphinx inventory version 2\n# using zlib.\n" + zlib.compress(f"x std:label 1 # {NAME}".encode())),
         ("chart.png", b"\x89PNG\r\n\x1a\n\0\0\0\x1ftEXtTitle\0Zoe Dupont-Muller, pay\0\x05\x07"),
         (f"{NAME}.html", b"<p>x</p>"),
@@ -111,6 +113,12 @@ def test_a_name_is_found_however_it_is_written(scanned: Scanned, written: str) -
 def test_a_name_is_found_in_every_file_that_a_site_has(scanned: Scanned, file: str, content: bytes) -> None:
     assert scanned(content, file, canaries=[NAME, "Zoe Dupont-Muller"]) != []
     assert scanned(content, file, canaries=["Anna Schmidt"]) == []
+
+
+def test_a_name_with_small_words_is_found_in_the_index_of_its_language(scanned: Scanned) -> None:
+    kept = index_of("Anne Tour")  # a French index leaves out `de` and `la`
+    assert scanned(kept, "fr/searchindex.js", canaries=["Anne de la Tour"]) != []
+    assert scanned(kept, "fr/searchindex.js", canaries=["Anne de la Porte"]) == []
 
 
 FORMATS = ["91234.00", "91234", "91,234.00", "91,234", "91 234,00", "91\u00a0234,00", "91\u202f234", "91&nbsp;234", "91'234.00"]
@@ -471,6 +479,8 @@ def test_a_build_that_would_tell_a_name_or_a_secret_leaves_the_old_site(
     told["reports"][0]["headline"] = f"Ask Quorvex Hälde004 of Blixwort & Söhne 0007 about Zindrapp 0009 – Rollout, {TOKEN}"
     file.write_text(json.dumps(told), encoding="utf-8")
     monkeypatch.setenv("CRM_TOKEN", TOKEN)
+    # The reports are what tells; the pages that people write need not be built again.
+    monkeypatch.setattr(building, "PLAYBOOK", playbooks.small(built.parent / "small"))
     before = (built / "index.html").read_bytes()
     assert cli.main(["site", "--runs", str(built.parent / "runs"), "--to", str(built)]) == 10
     said = capsys.readouterr().err

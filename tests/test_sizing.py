@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from revops_lib import cli
 from revops_lib.errors import UsageError
 from revops_lib.sizing import Team, operations_team
 
@@ -47,6 +48,18 @@ def test_a_plain_count_says_the_same(functions):
 def test_what_is_no_number_of_people_is_refused(functions):
     with pytest.raises(UsageError):
         operations_team(functions)
+
+
+def test_the_command_says_what_the_function_says(capsys):
+    given = [f"{name}={people}" for name, people in SERVICE.items()]
+    assert cli.main(["playbook", "sizing", *given]) == 0
+    assert capsys.readouterr().out == "at least 4, one per function; 5 once mature; 10 while structuring\n"
+
+
+@pytest.mark.parametrize("given", ["support", "support=", "=25", "support=2.5", "support=-3", "support=0"])
+def test_the_command_refuses_what_is_no_number_of_people(given):
+    assert cli.main(["playbook", "sizing", given]) == 2
+    assert cli.main(["playbook", "sizing", "selling=50", "selling=5"]) == 2
 
 
 def test_the_table_of_the_page_is_what_the_function_says():
