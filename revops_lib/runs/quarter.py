@@ -268,7 +268,7 @@ class _Run:
             "as_of": self.request.as_of,
             "data": label,
             "known_until": self.request.dataset["known_until"],
-            "asked": list(self.request.notebooks),
+            "asked": sorted(entries),  # with those kept from before
             "ended": self.request.has_ended,
         }
         states = {stem: entry["state"] for stem, entry in entries.items()}
