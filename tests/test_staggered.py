@@ -17,6 +17,17 @@ MEANS = [
     [6.5739936282, 6.5178837163, 6.5279413332, 6.5574345745, 6.5430409682],
     [5.8429064964, 5.8107831276, 5.8208656703, 5.8238663992, 5.8200482468],
 ]
+# Covariances of the same groups over the years, the lower triangle row by row.
+COVARIANCES = [
+    [2.1704937, 2.2034017, 2.2659871, 2.2127051, 2.2658077, 2.2884135, 2.1862876, 2.2414187, 2.2582567, 2.2682837, 2.196003,
+     2.2517721, 2.2673056, 2.265022, 2.288373],
+    [2.1970189, 2.2279759, 2.2682987, 2.2878825, 2.325693, 2.396683, 2.3199534, 2.3590139, 2.4283709, 2.4663406, 2.2531501,
+     2.2864047, 2.3574518, 2.3906926, 2.3295945],
+    [1.6118672, 1.5942659, 1.5950609, 1.6207245, 1.6239158, 1.6654492, 1.6403218, 1.6433525, 1.6821331, 1.7064323, 1.6514266,
+     1.6536503, 1.6943694, 1.7153961, 1.7344966],
+    [2.2930858, 2.2966575, 2.3174267, 2.2913348, 2.3086926, 2.3257427, 2.2893933, 2.3084157, 2.3185503, 2.3364368, 2.2650964,
+     2.2852695, 2.2953291, 2.3060123, 2.3008747],
+]  # fmt: skip
 # README of the R package did: group-time effects without covariates, controls never treated, and their averages.
 PUBLISHED = [-0.0105, -0.0704, -0.1373, -0.1008, 0.0065, -0.0028, -0.0046, -0.0412, 0.0305, -0.0027, -0.0311, -0.0261]
 AVERAGES = {"simple": -0.0400, "event": -0.0772, "group": -0.0310}
@@ -36,12 +47,18 @@ def drawn(seed: int, n: int = 40, periods: int = 8, *, effect: float = 0.0, hole
 
 
 def counties() -> pd.DataFrame:
-    return pd.DataFrame([
-        (f"{start}-{i}", 2003 + year, start, value)
-        for (start, n), means in zip(COUNTIES.items(), MEANS, strict=True)
-        for i in range(n)
-        for year, value in enumerate(means)
-    ], columns=list(NAMES.values()))  # fmt: skip
+    """Made-up counties with exactly the means and covariances of the published ones, on which the results alone depend."""
+    parts, rng = [], np.random.default_rng(0)
+    for (start, n), means, lower in zip(COUNTIES.items(), MEANS, COVARIANCES, strict=True):
+        covariance = np.zeros((5, 5))
+        covariance[np.tril_indices(5)] = lower
+        covariance += np.tril(covariance, -1).T
+        drawn = rng.normal(size=(n, 5))
+        drawn -= drawn.mean(axis=0)
+        white = drawn @ np.linalg.inv(np.linalg.cholesky(np.cov(drawn.T))).T
+        values = white @ np.linalg.cholesky(covariance).T + means
+        parts += [(f"{start}-{i}", 2003 + year, start, values[i, year]) for i in range(n) for year in range(5)]
+    return pd.DataFrame(parts, columns=list(NAMES.values()))
 
 
 def test_the_twelve_group_time_effects_of_the_published_example_and_their_averages():
@@ -53,16 +70,9 @@ def test_the_twelve_group_time_effects_of_the_published_example_and_their_averag
         assert staggered.aggregate(effects, kind).rows["att"].iloc[-1] == pytest.approx(value, abs=6e-5), kind
 
 
-def test_the_published_standard_errors_from_the_counties_themselves():
+def test_the_published_standard_errors():
     """README and vignette of did: errors of the first effects, of the averages, and p = 0.168 of the test of what was before."""
-    counties = (
-        pytest.importorskip("moderndid", reason="the rows of mpdta come with the package moderndid").load_mpdta().to_pandas()
-    )
-    counties["start"] = counties["first.treat"].where(counties["first.treat"] > 0)
-    effects = staggered.group_time_effects(
-        counties, unit="countyreal", period="year", first_treated="start", outcome="lemp", controls="never"
-    )
-    assert effects.rows["att"].round(4).tolist() == PUBLISHED
+    effects = staggered.group_time_effects(counties(), **NAMES, controls="never")
     assert effects.rows["se"].iloc[:4].to_numpy() == pytest.approx([0.0233, 0.0310, 0.0364, 0.0344], rel=0.06)
     errors = {kind: staggered.aggregate(effects, kind).rows["se"].iloc[-1] for kind in AVERAGES}
     assert errors == pytest.approx({"simple": 0.0117, "event": 0.0200, "group": 0.0124}, rel=0.05)
@@ -206,6 +216,57 @@ def test_averages_are_the_weighted_means_they_say():
     sizes = rows.groupby("group")["n_treated"].max()
     overall = np.average(by_group, weights=sizes)
     assert staggered.aggregate(effects, "group").rows["att"].tolist() == pytest.approx([*by_group, overall])
+
+
+@pytest.mark.parametrize("controls", ["never", "not yet"])
+def test_what_is_anticipated_is_neither_before_nor_after(controls):
+    """The start shows one period early: with a base that ends before it the effect is whole again, and nothing is before."""
+    panel = drawn(8, n=60, holes=0).assign(y=lambda f: f["y"] * 0.01 + 1.0 * (f["period"] >= f["start"] - 1))
+    named = {**NAMES, "base": 2, "controls": controls}
+    blind, aware = (staggered.group_time_effects(panel, **named, anticipation=n) for n in (0, 1))
+    late, full = (staggered.aggregate(one).rows["att"].iloc[-1] for one in (blind, aware))
+    assert late < 0.55 and full == pytest.approx(1.0, abs=0.03)
+    assert aware.rows.query("offset == -1")["pre"].eq(False).all() and aware.rows.query("pre")["att"].abs().max() < 0.03
+    told = staggered.minimum_detectable_effect(panel, **named, anticipation=1)
+    assert told["n_treated"] == 40 and told["mde"] > 0
+
+
+def test_one_fixed_base_is_the_same_for_all_periods_and_its_own_periods_average_to_nothing():
+    panel = drawn(9, n=60, holes=0)
+    rows = staggered.group_time_effects(panel, **NAMES, base=3, controls="never", fixed=True).rows.query("group == 4")
+    mean = panel.assign(own=panel["start"] == 4).query("own or start.isna()").groupby(["own", "period"])["y"].mean()
+    gap = mean[True] - mean[False]
+    assert rows["att"].tolist() == pytest.approx((gap - gap.loc[1:3].mean()).tolist())
+    assert rows.query("-3 <= offset < 0")["att"].sum() == pytest.approx(0)
+
+
+def test_intervals_that_hold_together_are_wider_and_the_same_every_time():
+    effects = staggered.aggregate(staggered.group_time_effects(drawn(4, n=60), **NAMES), "event")
+    one, again = staggered.simultaneous(effects).rows, staggered.simultaneous(effects).rows
+    ratio = (one["high"] - one["att"]) / (effects.rows["high"] - effects.rows["att"])
+    assert one.equals(again) and ratio.between(1.2, 1.7).all()  # Bonferroni over twelve: 2.87 ÷ 1.96 = 1.46
+
+
+def test_a_seller_who_is_half_of_an_arm_leaves_fewer_degrees_of_freedom():
+    rng = np.random.default_rng(1)
+    panel = drawn(3, n=30, holes=0).assign(y=lambda f: rng.poisson(20, len(f)), weeks=10.0)
+    named = {**NAMES, "exposure": "weeks", "scale": "log ratio", "controls": "never"}
+    large = panel.assign(weeks=panel["weeks"].where(panel["unit"] > 2, 300.0))
+    alike, one = (
+        staggered.aggregate(staggered.group_time_effects(each, **named)).rows["df"].iloc[-1] for each in (panel, large)
+    )
+    assert alike > 15 and one < 5
+
+
+def test_clusters_that_move_together_make_the_smallest_effect_larger():
+    panel = drawn(6, n=60, holes=0)
+    shock = np.random.default_rng(1).normal(size=(40, 8)) * 2
+    group = panel["unit"] // 6 * 3 + panel["unit"] % 3  # pairs that start together
+    moved = panel.assign(team=group, y=panel["y"] + shock[group, panel["period"]])
+    alone, together = (staggered.minimum_detectable_effect(moved, **NAMES, cluster=c) for c in (None, "team"))
+    error = staggered.aggregate(staggered.group_time_effects(moved, **NAMES, cluster="team")).rows["se"].iloc[-1]
+    assert together["mde"] > 1.2 * alone["mde"] and together["se"] == pytest.approx(error, rel=0.3)
+    assert together["n_treated"] == alone["n_treated"] == 40
 
 
 def test_the_smallest_effect_to_be_found_is_told_before_the_outcome_is_seen():

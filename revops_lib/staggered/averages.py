@@ -11,6 +11,7 @@ from .effects import Effects, with_intervals
 from .panel import require, shares
 
 KINDS = ("simple", "group", "event", "calendar")
+DRAWS = 10_000  # of the largest of several effects
 
 
 def aggregate(effects: Effects, kind: str = "simple") -> Effects:
@@ -24,25 +25,41 @@ def aggregate(effects: Effects, kind: str = "simple") -> Effects:
     """
     require(kind, KINDS, "kind")
     rows = effects.rows
-    known, post = rows["att"].notna().to_numpy(), ~rows["pre"].to_numpy(bool)
+    known, post = rows["att"].notna().to_numpy(), rows["offset"].to_numpy(int) >= 0
     size = rows["n_treated"].to_numpy(float)
     by = {"simple": "offset", "group": "group", "event": "offset", "calendar": "period"}[kind]
     used = known & (post | (kind == "event"))
     members = [] if kind == "simple" else sorted(rows.loc[used, by].unique())
     each = [used & (rows[by] == member).to_numpy() for member in members]
     columns = [shares(one * (1.0 if kind == "group" else size)) for one in each]
-    late = [not rows.loc[one, "pre"].any() for one in each]
+    late = [bool(post[one].all()) for one in each]
     heft = [(size[one].max() if kind == "group" else 1.0) * is_late for one, is_late in zip(each, late, strict=True)]
     overall = used * size if kind == "simple" else sum((h * c for h, c in zip(heft, columns, strict=True)), np.zeros(len(rows)))
     matrix = np.array([*columns, shares(overall)]).T
     labels = pd.DataFrame({
-        "member": pd.Series([*members, "overall"], dtype=object), "pre": [*(not one for one in late), False],
+        "member": pd.Series([*members, "overall"], dtype=object),
+        "pre": [*(bool(rows.loc[one, "pre"].any()) for one in each), False],
         "n_treated": [int((size * (column > 0)).max(initial=0)) for column in matrix.T],
     })  # fmt: skip
     att = np.where(matrix.any(axis=0), rows["att"].to_numpy()[known] @ matrix[known], np.nan)  # nothing to average: not known
     design, influence = np.tensordot(matrix.T, effects.design, axes=1), effects.influence[:, known] @ matrix[known]
     found = with_intervals(Effects(labels, influence, design, effects.clusters, effects.level), att)
     return replace(found, rows=found.rows[["member", "att", "se", "df", "low", "high", "n_treated", "pre"]])
+
+
+def simultaneous(effects: Effects) -> Effects:
+    """The same effects with intervals that hold for all of them at once with the chance `level` (Callaway & Sant'Anna 2021,
+    section 4): as many standard errors wide as the largest of the effects is in that share of draws of normal errors of
+    the clusters, and as much wider as Student's t asks of each. The draws are the same every time.
+    """
+    from scipy import stats
+
+    rows = effects.rows
+    ratio = effects.influence / np.where(rows["se"].notna(), rows["se"], np.inf)
+    largest = np.abs(np.random.default_rng(0).normal(size=(DRAWS, len(ratio))) @ ratio).max(axis=1, initial=0)
+    wider = stats.t.ppf(0.5 + effects.level / 2, rows["df"]) / stats.norm.ppf(0.5 + effects.level / 2)
+    half = max(np.quantile(largest, effects.level), stats.norm.ppf(0.5 + effects.level / 2)) * wider * rows["se"]
+    return replace(effects, rows=rows.assign(low=rows["att"] - half, high=rows["att"] + half))
 
 
 def pre_trend(effects: Effects, *, last: int | None = None) -> dict[str, float]:

@@ -53,38 +53,64 @@ def require(value: str, valid: tuple[str, ...], name: str) -> None:
         raise UsageError(f"{value!r} is not known", name, nearest(str(value), valid))
 
 
-def comparisons(wide: Panel, controls: str, base: int, smallest: int) -> list[tuple]:
+def comparisons(
+    wide: Panel, controls: str, base: int, smallest: int, anticipation: int = 0, fixed: bool = False
+) -> list[tuple]:  # fmt: skip
     """Every group and period with enough clusters in both arms: labels, who is in which arm, which periods are compared."""
     n, found = len(wide.periods), []
     for start in np.unique(wide.first[wide.first < n]).tolist():
-        for now in range(base, n):
-            before = np.arange(min(now, start) - base, min(now, start))
+        known = start - anticipation  # from here on the start may already show
+        for now in range(n):
+            end = known if fixed else min(now, known)
+            before = np.arange(end - base, end)
             if before[0] < 0:
                 continue
             there = wide.seen[:, [now, *before]].all(axis=1)
             never = wide.first == n
-            free = never if controls == "never" else (wide.first > now) & (wide.first != start)
+            free = never if controls == "never" else (wide.first - anticipation > max(now, end - 1)) & (wide.first != start)
             treated, control = there & (wide.first == start), there & free
             if min(len(np.unique(wide.clusters[arm])) for arm in (treated, control)) < smallest:
                 continue
-            row = (wide.periods[start], wide.periods[now], now - start, int(treated.sum()), int(control.sum()), now < start)
+            row = (wide.periods[start], wide.periods[now], now - start, int(treated.sum()), int(control.sum()), now < known)
             found.append((row, treated, control, now, before))
     return found
 
 
-def coefficients(wide: Panel, treated: np.ndarray, control: np.ndarray, now: int, before: np.ndarray) -> np.ndarray:
+def coefficients(
+    wide: Panel, treated: np.ndarray, control: np.ndarray, now: int, before: np.ndarray, scale: str = "difference"
+) -> np.ndarray:  # fmt: skip
     """How much each observation counts, units × periods."""
     contrast = np.zeros(len(wide.periods))
-    contrast[now], contrast[before] = 1, -1 / len(before)
-    return np.outer(treated / treated.sum() - control / control.sum(), contrast)
+    contrast[before] = -1 / len(before)
+    contrast[now] += 1
+    arms = [np.zeros(len(wide.first)) for _ in range(2)]
+    for arm, members in zip(arms, (treated, control), strict=True):
+        arm[members] = weights(wide, members, now, before, scale)
+    return np.outer(arms[0] - arms[1], contrast)
 
 
-def freedom(variance: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Satterthwaite's degrees of freedom (Σv)² ÷ Σv² of the clusters' parts, less the two means; per row of effects × units."""
-    parts = np.zeros((len(variance), clusters.max(initial=-1) + 1))
-    np.add.at(parts.T, clusters, variance.T)
-    with np.errstate(invalid="ignore"):  # no part at all: not known
-        return np.maximum(parts.sum(axis=1) ** 2 / (parts**2).sum(axis=1) - 2, 1)
+def weights(wide: Panel, arm: np.ndarray, now: int, before: np.ndarray, scale: str) -> np.ndarray:
+    """Share of each unit in its arm: of a mean all the same, of a ratio of sums what it brings to them."""
+    if scale == "difference":
+        return np.full(arm.sum(), 1 / arm.sum())
+    exposure = wide.exposure[arm]
+    return shares(exposure[:, now] + exposure[:, before].mean(axis=1))
+
+
+def together(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Sums over the units of each cluster; units are the first axis."""
+    sums = np.zeros((clusters.max(initial=-1) + 1, *values.shape[1:]))
+    np.add.at(sums, clusters, values)
+    return sums
+
+
+def freedom(design: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """Satterthwaite's degrees of freedom of effects × units × periods: (Σv)² ÷ Σv² of the clusters' parts v, less two of all
+    the clusters for the two means. As exact as needed beside Bell & McCaffrey's own where clusters are of unequal size."""
+    parts = (together(design.swapaxes(0, 1), clusters) ** 2).sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):  # no part at all: not known
+        effective = parts.sum(axis=0) ** 2 / (parts**2).sum(axis=0)
+        return np.maximum(effective * (1 - 2 / (parts > 0).sum(axis=0)), 1)
 
 
 def shares(weights: np.ndarray) -> np.ndarray:

@@ -5,41 +5,52 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .panel import CONTROLS, SCALES, Panel, coefficients, comparisons, freedom, require, shares, widen
+from .panel import CONTROLS, SCALES, Panel, coefficients, comparisons, freedom, require, shares, together, widen
 
 
 def minimum_detectable_effect(
     panel: pd.DataFrame, *, unit: str, period: str, first_treated: str, outcome: str, exposure: str | None = None,
-    controls: str = "not yet", scale: str = "difference", base: int = 1, smallest: int = 2, level: float = 0.95,
-    power: float = 0.8,
+    cluster: str | None = None, controls: str = "not yet", scale: str = "difference", base: int = 1, smallest: int = 2,
+    anticipation: int = 0, level: float = 0.95, power: float = 0.8,
 ) -> dict[str, float]:  # fmt: skip
     """The effect (simple average) that this design finds with `power` at 1 − `level`, from outcomes before treatment only.
 
     MDE = (t(1 − α/2) + t(power)) × se (Bloom 1995). The estimate is a sum of observations whose weights per unit add up to 0,
     so its variance follows from how far a unit drifts from the others within h periods, D(h) = ½ Var(y(t + h) − y(t)): per
     unit −Σ c(s) c(t) D(|t − s|), serial correlation included (Burlig, Preonas & Woerman 2020 ask for it). D is measured where
-    both periods are untreated; beyond the longest such h it is taken as there. Units are taken as independent.
+    both periods are untreated; beyond the longest such h it is taken as there. With `cluster` it is the cluster that drifts:
+    units of one may move together. The other options are those of `group_time_effects`.
 
-    Keys: mde, se, df, n_treated, n_controls (units compared at all); missing where there is nothing to compare.
+    Keys: mde, se, df, n_treated, n_controls (units compared at all), n_least (the fewest of an arm in one comparison); missing
+    or 0 where there is nothing to compare.
     """
     from scipy import stats
 
     require(controls, CONTROLS, "controls")
     require(scale, SCALES, "scale")
-    wide = widen(panel, unit, period, first_treated, outcome, exposure, None)
-    found = comparisons(wide, controls, base, smallest)
-    post = [one for one in found if not one[0][-1]]
+    wide = widen(panel, unit, period, first_treated, outcome, exposure, cluster)
+    found = comparisons(wide, controls, base, smallest, anticipation)
+    post = [one for one in found if one[0][2] >= 0]
     drift = _drift(wide, scale)
     if not post or np.isnan(drift).all():
-        return {"mde": np.nan, "se": np.nan, "df": np.nan, "n_treated": 0, "n_controls": 0}
-    weights = shares(np.array([one[0][3] for one in post], float))
-    design = np.tensordot(weights, np.array([coefficients(wide, *one[1:]) for one in post]), axes=1)
+        return {"mde": np.nan, "se": np.nan, "df": np.nan, "n_treated": 0, "n_controls": 0, "n_least": 0}
+    size = shares(np.array([one[0][3] for one in post], float))
+    even, own = (
+        np.tensordot(
+            size,
+            np.array([coefficients(wide, one, other, now, before, weighed) for _, one, other, now, before in post]),
+            axes=1,
+        )
+        for weighed in ("difference", scale)
+    )
+    even = together(even, wide.clusters)
     lag = np.abs(np.subtract.outer(np.arange(len(wide.periods)), np.arange(len(wide.periods))))
-    variance = np.maximum(-np.einsum("us,st,ut->u", design, drift[lag], design), 0)
-    se, df = float(np.sqrt(variance.sum())), float(freedom(variance[None], wide.clusters)[0])
+    variance = np.maximum(-np.einsum("us,st,ut->u", even, drift[lag], even), 0)
+    se, df = float(np.sqrt(variance.sum())), float(freedom(own[None], wide.clusters)[0])
     treated, control = (np.any([one[arm] for one in post], axis=0).sum() for arm in (1, 2))
     mde = float(stats.t.ppf(0.5 + level / 2, df) + stats.t.ppf(power, df)) * se
-    return {"mde": mde, "se": se, "df": df, "n_treated": int(treated), "n_controls": int(control)}
+    least = min(min(one[0][3:5]) for one in post)
+    return {"mde": mde, "se": se, "df": df, "n_treated": int(treated), "n_controls": int(control), "n_least": least}
 
 
 def _drift(wide: Panel, scale: str) -> np.ndarray:
@@ -51,6 +62,9 @@ def _drift(wide: Panel, scale: str) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.nansum(y, axis=0) / free.sum(axis=0)
             y = (y - np.nansum(y, axis=0) / np.nansum(e, axis=0) * e) / mean
+    counts = together(np.where(np.isnan(y), 0.0, 1.0), wide.clusters)
+    with np.errstate(invalid="ignore"):
+        y = together(np.nan_to_num(y), wide.clusters) / counts  # mean of the cluster's units
     drift = np.full(n, np.nan)
     drift[0] = 0
     for h in range(1, n):
