@@ -14,6 +14,7 @@ import pandas as pd
 
 from .errors import UsageError, nearest
 
+MONTH = 30.4375  # days of an average month
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _QUARTER = re.compile(r"[0-9]{4}Q[1-4]")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -70,6 +71,16 @@ def quarter_of(date: dt.date, fiscal_year_end: str = "DEC") -> pd.Period:
     '2027Q1'
     """
     return pd.Period(date, freq=f"Q-{fiscal_year_end}")
+
+
+def last_complete(day: dt.date, fiscal_year_end: str = "DEC") -> pd.Period:
+    """The latest quarter that is over at the end of a day.
+
+    >>> str(last_complete(dt.date(2026, 9, 30))), str(last_complete(dt.date(2026, 9, 29)))
+    ('2026Q3', '2026Q2')
+    """
+    running = quarter_of(day, fiscal_year_end)
+    return running if day >= last_day(running) else running - 1
 
 
 def first_day(period: pd.Period) -> dt.date:

@@ -167,8 +167,9 @@ def cumulative_incidence(
 ) -> pd.DataFrame:
     """Share of cases ended by each cause after each duration (Aalen & Johansen 1978), one row per end and cause.
 
-    `cause` is missing for a case still open, `entry` as in `survival_curve`. Columns: cause, time, value (0–1), low, high
-    (delta method). Causes compete: a lost deal can no longer be won, so shares of all causes and of the still open sum to 1.
+    `cause` is missing for a case still open, `entry` as in `survival_curve`. Columns: cause, time, value (0–1), low, high,
+    error (delta method). Causes compete: a lost deal can no longer be won, so the shares of all causes and of the still open
+    sum to 1.
     """
     time, start = _watched(duration, entry)
     cases = pd.DataFrame({"time": time, "cause": cause.to_numpy()})
@@ -185,8 +186,8 @@ def cumulative_incidence(
         value = np.cumsum(before * d / at_risk)
         error = np.sqrt(_incidence_variance(value, before, d, total, at_risk))
         low, high = np.clip(value - z * error, 0, 1), np.clip(value + z * error, 0, 1)
-        parts.append(pd.DataFrame({"cause": name, "time": times, "value": value, "low": low, "high": high}))
-    columns = ["cause", "time", "value", "low", "high"]
+        parts.append(pd.DataFrame({"cause": name, "time": times, "value": value, "low": low, "high": high, "error": error}))
+    columns = ["cause", "time", "value", "low", "high", "error"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
@@ -210,6 +211,24 @@ def share_ended(curve: pd.DataFrame, cause: str, n: int, level: float) -> list[f
     value, low, high = last if len(last) else [0.0] * 3
     if high - low < 1e-6:  # rounding leaves a little
         low, high = wilson(value * n, n, level)
+    return [float(value), float(low), float(high)]
+
+
+def share_of_few(curve: pd.DataFrame, cause: str, n: int, level: float) -> list[float]:
+    """Share ended by a cause at the end of a `cumulative_incidence`, low and high, with bounds that hold for few cases, too:
+    those of Wilson 1927 for as many cases as would leave this error if none were open (Rothman 1978), which is Wilson's own
+    interval where none is. `n`: cases watched so far, taken where the error is 0; without any all are missing.
+
+    >>> curve = cumulative_incidence(pd.Series(range(32)), pd.Series(["won"] * 29 + ["lost"] * 3))
+    >>> [round(share, 3) for share in share_of_few(curve, "won", 32, 0.95)]  # 29 of 32
+    [0.906, 0.758, 0.968]
+    """
+    if not n:
+        return [np.nan] * 3
+    last = curve.loc[curve["cause"] == cause, ["value", "error"]].tail(1).to_numpy(dtype="float64").ravel()
+    value, error = last if len(last) else (0.0, 0.0)
+    cases = value * (1 - value) / error**2 if error > 1e-9 else float(n)
+    low, high = wilson(value * cases, cases, level)
     return [float(value), float(low), float(high)]
 
 

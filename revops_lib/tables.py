@@ -311,10 +311,11 @@ _ALL = (
         known_at="decided_date",
     ),
     _table(
-        "trainings", "Trainings that people have completed; one row per person and training.", "rep_id training",
+        "trainings", "Trainings that people have completed; one row per person, training and day.",
+        "rep_id training completed_date",
         Column("rep_id", "id", "who completed it", True, references="reps", personal="id"),
         Column("training", "text", "name of the training", True),
-        Column("completed_date", "day", "day it was completed; a repetition is a training of its own", True),
+        Column("completed_date", "day", "day it was completed; of repetitions the first one counts", True),
         known_at="completed_date",
     ),
     _table(

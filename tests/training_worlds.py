@@ -15,7 +15,7 @@ DAYS = 26 * 7
 
 
 def played(seed: int, *, scale: float, training: bool) -> pd.DataFrame:
-    """rep_id, quarter, started, value (moves), expected; with and without `training` the same people on the same days."""
+    """rep_id, team, quarter, started, value (moves), expected; with and without `training` the same people on the same days."""
     world = laws.world(seed, scale, bottleneck=None, drop=None, variant=variants.named(None))
     staff = people.hire(world, training=training)
     story = deals.play(world, staff, arrivals.arrive(world, staff, market.accounts(world)))
@@ -34,10 +34,28 @@ def played(seed: int, *, scale: float, training: bool) -> pd.DataFrame:
     quarters = pd.PeriodIndex(world.calendar.quarters)
     started = pd.Series(_started(world, staff)[grid["rep"]], index=grid.index)
     return pd.DataFrame({
-        "rep_id": staff.ids[grid["rep"]], "quarter": quarters[grid["quarter"]],
+        "rep_id": staff.ids[grid["rep"]], "team": staff.team.max(axis=0)[grid["rep"]], "quarter": quarters[grid["quarter"]],
         "started": pd.PeriodIndex([quarters[q] if q < len(quarters) else pd.NaT for q in started], freq=quarters.freq),
         "value": grid["value"].to_numpy(), "expected": grid["expected"].to_numpy(),
     })  # fmt: skip
+
+
+def few(seed: int, trained: int, others: int, *, team_shock: float = 0.0) -> pd.DataFrame:
+    """Sellers of unequal size and no effect: Poisson counts, person's own course AR(0.5), and of teams of five AR(0.7)."""
+    quarters, rng, n = pd.period_range("2021Q1", "2024Q4", freq="Q-DEC"), np.random.default_rng(seed), trained + others
+    size, team = 15 * np.exp(rng.normal(0, 0.7, n)), np.arange(n) // 5
+    course = _drifts(rng, n, len(quarters), 0.5, 0.2) + _drifts(rng, team.max() + 1, len(quarters), 0.7, team_shock)[team]
+    sellers = pd.DataFrame({"rep_id": np.arange(n), "team": team, "expected": size})
+    sellers["started"] = pd.PeriodIndex(np.where(np.arange(n) < trained, "2023Q1", "NaT"), freq="Q-DEC")
+    rows = sellers.loc[np.repeat(np.arange(n), len(quarters))].reset_index(drop=True)
+    return rows.assign(quarter=list(quarters) * n, value=rng.poisson(size[:, None] * np.exp(course)).ravel().astype(float))
+
+
+def _drifts(rng: np.random.Generator, n: int, length: int, memory: float, sd: float) -> np.ndarray:
+    steps = rng.normal(0, sd, (n, length))
+    for t in range(1, length):
+        steps[:, t] += memory * steps[:, t - 1]
+    return steps
 
 
 def _started(world: laws.World, staff: people.Staff) -> np.ndarray:

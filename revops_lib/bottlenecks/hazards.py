@@ -40,8 +40,7 @@ class Exposure:
 
 def last_complete(snapshot: Snapshot) -> pd.Period:
     """The latest quarter that was over at the end of the snapshot's day."""
-    quarter = periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end)
-    return quarter if snapshot.as_of >= periods.last_day(quarter) else quarter - 1
+    return periods.last_complete(snapshot.as_of, snapshot.fiscal_year_end)
 
 
 def stays(snapshot: Snapshot) -> pd.DataFrame:

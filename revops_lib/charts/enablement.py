@@ -61,21 +61,31 @@ def completeness(frame: pd.DataFrame | str) -> Picture:
 
 
 def training(frame: pd.DataFrame | str) -> Picture:
-    """Effect of a training quarter by quarter, before it in grey, where it should be 0, and after it in blue."""
+    """Effect of a training quarter by quarter, before it in grey, where it should be 0, and after it in blue; an arrow where
+    an interval goes on."""
     if isinstance(frame, str) or frame.empty:
         return sentence(frame if isinstance(frame, str) else "No effect can be told, so none is drawn.")
     figure, axes = new(2.8)
     colours = [GREY if row else BLUE for row in frame["pre"]]
     axes.vlines(frame["offset"], frame["low"], frame["high"], colors=colours, linewidth=5, alpha=0.35)
     axes.scatter(frame["offset"], frame["effect"], c=colours, zorder=3)
+    bounds = _bounds(frame)
+    for cut, edge, mark in ((frame["low"] < bounds[0], bounds[0], "v"), (frame["high"] > bounds[1], bounds[1], "^")):
+        where = frame.loc[cut, "offset"]
+        axes.scatter(where, [edge] * len(where), marker=mark, color=GREY, s=30, clip_on=False, zorder=4)
     axes.axhline(0, color=GREY, linewidth=1)
     axes.axvline(-0.5, color=ORANGE, linewidth=1, linestyle="--")
     axes.set_xticks(frame["offset"], [f"{quarter:+d}".replace("-", "−") if quarter else "0" for quarter in frame["offset"]])
-    axes.set(xlabel="quarters since the training (grey: before it)", ylabel="against those without it")
-    axes.set_ylim(*_bounds(frame))
+    axes.set(
+        xlabel="quarters since the training (grey: before it); read the average, not a quarter",
+        ylabel="against those without it",
+    )
+    axes.set_ylim(*bounds)
     axes.yaxis.set_major_formatter("{x:+.0%}")
     told = "; ".join(f"{row.offset:+d} {row.effect:+.0%} ({row.low:+.0%} to {row.high:+.0%})" for row in frame.itertuples())
-    return Picture(figure, f"{frame['training'].iloc[0]}, effect by quarters since the training: {told}.")
+    return Picture(
+        figure, f"{frame['training'].iloc[0]}, effect by quarters since the training, read the average, not a quarter: {told}."
+    )
 
 
 def _bounds(frame: pd.DataFrame) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import pandas as pd
 from .. import periods, statistics
 from ..errors import DataRefused
 from ..snapshot import Snapshot
+from .assignments import segment
 
 EVIDENCE = 2  # a score from which on somebody at the buyer's said so
 LOOKBACK = 8  # quarters in which the deals entered the stage, the running one included
@@ -22,13 +23,14 @@ COMPLETE = 0.5  # share of the letters from which on a deal counts as known well
 BANDS = ("nothing scored", "under a third", "a third to two thirds", "two thirds or more")
 
 
-def completeness(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
+def completeness(snapshot: Snapshot, *, level: float = 0.95) -> pd.DataFrame:
     """What became of deals by how much was known of them when they entered a stage: one row per stage and band.
 
-    Completeness is the share of the letters (all that the company scores) with a score of 2 or 3. Deals are created since
-    scoring began and entered the stage in the last eight quarters; open ones are censored, a loss competes (Aalen & Johansen
-    1978). Columns: stage, known (`BANDS`; a deal without any score stands apart), n, won, lost, n_open, value (share won in the
-    end), low, high, unit. Raises NoHistory, and DataRefused without qualifications or without a deal scored in time.
+    Completeness is the share of the letters (all that the company had begun to score by that day) with a score of 2 or 3.
+    Deals are created since scoring began and entered the stage in the last eight quarters; open ones are censored, a loss
+    competes (Aalen & Johansen 1978). Columns: stage, known (`BANDS`; a deal without any score stands apart), n, won, lost,
+    n_open, value (share won in the end), low, high (`statistics.share_of_few`), unit. Raises NoHistory, and DataRefused without
+    qualifications or without a deal scored in time.
 
     >>> completeness(Snapshot("data/sample", quarter="2026Q3"))["stage"].unique().tolist()
     ['Qualification', 'Proposal', 'Negotiation', 'Contracting']
@@ -37,22 +39,23 @@ def completeness(snapshot: Snapshot, *, level: float = 0.9) -> pd.DataFrame:
     for (_, stage, band), group in _entries(snapshot).groupby(["position", "stage", "band"], observed=True):
         counts = [int((group["outcome"] == end).sum()) for end in ("won", "lost")]
         curve = statistics.cumulative_incidence(group["days"], group["outcome"], level)
-        share = statistics.share_ended(curve, "won", sum(counts), level)
+        share = statistics.share_of_few(curve, "won", sum(counts), level)
         rows.append([stage, band, len(group), *counts, len(group) - sum(counts), *share])
     names = ["stage", "known", "n", "won", "lost", "n_open", "value", "low", "high"]
     return pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[6:], float)).assign(unit="share")
 
 
-def association(snapshot: Snapshot, *, within_days: int = WITHIN_DAYS, level: float = 0.9) -> pd.DataFrame:
-    """How winning goes with being known well, deals of one segment compared with each other: one row per stage.
+def association(snapshot: Snapshot, *, within_days: int = WITHIN_DAYS, level: float = 0.95) -> pd.DataFrame:
+    """How winning goes with being known well, deals of one segment and half-year compared with each other: one row per stage.
 
     Deals scored in time, watched for `within_days` since they entered the stage (so none is censored), known well (at least
-    half of the letters with 2 or 3) against the others. The odds ratio is that of Mantel & Haenszel 1959 over segments, its
-    interval by Robins, Breslow & Greenland 1986, p by Cochran, Mantel & Haenszel, corrected for several stages (Holm 1979).
-    Columns: stage, n, n_well, n_least (the smaller of both groups), well_share (of those, won in time), others_share, crude
-    (odds ratio without segments), value, low, high, p, p_equal (whether the segments have one odds ratio: Breslow & Day 1980
-    with Tarone's correction), with_hindsight (what scores as they stand now would say: not to be used). Missing where a group
-    is empty. Raises as `completeness` does.
+    half of the letters with 2 or 3) against the others. The odds ratio is that of Mantel & Haenszel 1959 over segments and
+    calendar half-years of the entry (while scoring spreads, win rates change for other reasons), its interval by Robins,
+    Breslow & Greenland 1986, p by Cochran, Mantel & Haenszel, corrected for several stages (Holm 1979). Columns: stage, n,
+    n_well, n_least (the smaller of both groups), well_share (of those, won in time), others_share, crude (odds ratio of all
+    deals together), value, low, high, p, p_equal (whether segments and half-years have one odds ratio: Breslow & Day 1980 with
+    Tarone's correction), with_hindsight (what scores as they stand now would say: not to be used). Missing where a group is
+    empty. Raises as `completeness` does.
     """
     found = _entries(snapshot)
     found = found[(found["band"] != BANDS[0]) & (found["watched"] >= within_days)]
@@ -61,9 +64,9 @@ def association(snapshot: Snapshot, *, within_days: int = WITHIN_DAYS, level: fl
     for (_, stage), group in found.groupby(["position", "stage"]):
         well = group["share"] >= COMPLETE
         shares = [float(group.loc[which, "is_won"].mean()) for which in (well, ~well)]
-        told = _odds(group, well, group["segment"], level)
+        told = _odds(group, well, group["stratum"], level)
         alone, later = (_odds(group, *given, level) for given in (
-            (well, pd.Series("all", index=group.index)), (group["share_now"] >= COMPLETE, group["segment"])))  # fmt: skip
+            (well, pd.Series("all", index=group.index)), (group["share_now"] >= COMPLETE, group["stratum"])))  # fmt: skip
         n_well = int(well.sum())
         rows.append([stage, len(group), n_well, min(n_well, len(group) - n_well), *shares, alone[0], *told, later[0]])
     names = ["stage", "n", "n_well", "n_least", "well_share", "others_share", "crude", "value", "low", "high", "p", "p_equal",
@@ -72,12 +75,12 @@ def association(snapshot: Snapshot, *, within_days: int = WITHIN_DAYS, level: fl
     return table.assign(p=statistics.holm(table["p"]))
 
 
-def _odds(deals: pd.DataFrame, well: pd.Series, segment: pd.Series, level: float) -> tuple[float, ...]:
-    """Pooled odds ratio, low, high, p that it is 1, p that it is one; a segment with an empty side says nothing."""
+def _odds(deals: pd.DataFrame, well: pd.Series, stratum: pd.Series, level: float) -> tuple[float, ...]:
+    """Pooled odds ratio, low, high, p that it is 1, p that it is one; a stratum with an empty side says nothing."""
     from statsmodels.stats.contingency_tables import StratifiedTable
 
     parts: list[Any] = []
-    for _, group in deals.groupby(segment):
+    for _, group in deals.groupby(stratum):
         side, won = well[group.index], group["is_won"]
         cells = np.array([[(side & won).sum(), (side & ~won).sum()], [(~side & won).sum(), (~side & ~won).sum()]], float)
         if cells.sum(axis=0).all() and cells.sum(axis=1).all():
@@ -92,7 +95,7 @@ def _odds(deals: pd.DataFrame, well: pd.Series, segment: pd.Series, level: float
 
 
 def _entries(snapshot: Snapshot) -> pd.DataFrame:
-    """Deals on the day they first entered each open stage but the first: stage, position, segment, band and share (of the
+    """Deals on the day they first entered each open stage but the first: stage, position, stratum, band and share (of the
     letters) of that day, share_now, days (to the close date, else to the snapshot), outcome (missing: open), watched (days)."""
     key = ("qualification entries",)
     if key not in snapshot.kept:
@@ -111,9 +114,11 @@ def _computed(snapshot: Snapshot) -> pd.DataFrame:
     found = _entered(snapshot, scores["scored_date"].min())
     rows = found[["row", "opportunity_id", "day", "closed"]].merge(scores, on="opportunity_id")
     in_time = rows[(rows["scored_date"] <= rows["day"]) & ~(rows["scored_date"] >= rows["closed"])]
-    n_letters = scores["letter"].nunique()
-    then, now = (_known(part, n_letters).reindex(found["row"]).to_numpy() for part in (in_time, rows))
-    found = found.assign(share=then, share_now=np.nan_to_num(now))
+    begun = np.sort(scores.groupby("letter")["scored_date"].min())
+    n_letters = np.searchsorted(begun, found["day"].to_numpy(begun.dtype), side="right")  # nobody could score the others yet
+    then, now = (_n_known(part).reindex(found["row"]).to_numpy() for part in (in_time, rows))
+    found = found.assign(share=then / n_letters, share_now=np.nan_to_num(now / len(begun)))
+    then = found["share"].to_numpy()
     cuts = np.where(np.isnan(then), 0, 1 + np.searchsorted([1 / 3, 2 / 3], np.nan_to_num(then) + 1e-9))
     found["band"] = pd.Categorical.from_codes(cuts, categories=BANDS, ordered=True)
     if found["share"].isna().all():
@@ -128,7 +133,7 @@ def _entered(snapshot: Snapshot, begun: pd.Timestamp) -> pd.DataFrame:
     spells = spells[spells["value"].isin(position.index)].sort_values("from_at").drop_duplicates(["opportunity_id", "value"])
     deals = snapshot.opportunities
     deals = deals.assign(
-        segment=snapshot.members(deals, "segment") if "segment" in snapshot.table("accounts") else "(unknown)",
+        segment=segment(snapshot, deals),
         created=periods.local_day(deals["created_at"], snapshot.timezone),
         closed=deals["close_date"].where(deals["status"] != "open"), outcome=deals["status"].where(deals["status"] != "open"),
     )[["opportunity_id", "segment", "created", "closed", "outcome"]]  # fmt: skip
@@ -138,13 +143,15 @@ def _entered(snapshot: Snapshot, begun: pd.Timestamp) -> pd.DataFrame:
     last = pd.Timestamp(snapshot.as_of).to_period(this)
     found = found[(found["created"] >= begun) & (entered > last - LOOKBACK)].reset_index(drop=True)
     end = pd.Timestamp(snapshot.as_of)
+    half = found["day"].dt.year.astype("str") + np.where(found["day"].dt.month <= 6, "H1", "H2")
     return found.assign(
+        stratum=found["segment"].astype("str") + " " + half,
         row=found.index, position=found["stage"].map(position), watched=(end - found["day"]).dt.days,
         days=(found["closed"].fillna(end) - found["day"]).dt.days.clip(lower=0),
     )  # fmt: skip
 
 
-def _known(rows: pd.DataFrame, n_letters: int) -> pd.Series:
-    """Share of the letters with evidence by the last score of each, per entry that has any score."""
+def _n_known(rows: pd.DataFrame) -> pd.Series:
+    """How many letters have evidence by the last score of each, per entry that has any score."""
     last = rows.sort_values("scored_date", kind="stable").drop_duplicates(["row", "letter"], keep="last")
-    return last.groupby("row")["has_evidence"].sum().astype(float) / n_letters
+    return last.groupby("row")["has_evidence"].sum().astype(float)

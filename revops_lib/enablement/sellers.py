@@ -7,6 +7,7 @@ import pandas as pd
 from .. import money, periods
 from ..errors import DataRefused, UsageError, nearest
 from ..snapshot import Snapshot
+from .assignments import last_day, segment
 
 MEASURES = {
     "pace": "moves to a later stage, as a multiple of those expected of deals in the same stage and segment",
@@ -20,10 +21,12 @@ WEEK = pd.Timedelta(weeks=1)
 def sellers_quarters(snapshot: Snapshot, *, training: str, measure: str = "pace") -> pd.DataFrame:
     """One row per seller and complete quarter in which the seller was there throughout, hired half a year before or longer.
 
-    Columns: rep_id, quarter (Period), started (Period, the quarter in which `training` was completed for the first time;
-    missing: never), value, expected. `measure` "wins" and "won amount": value by close date and owner of the deal, expected 1.
+    Columns: rep_id, team (when `training` began for the seller, or for anybody; unknown: the seller's own), quarter (Period),
+    started (Period, the quarter in which `training` was completed for the first time; missing: never), value, expected,
+    unexpected (moves not in `value`). `measure` "wins" and "won amount": value by close date and owner of the deal, expected 1.
     "pace": value is the moves to a later stage or to won while the seller owned the deal; expected is the weeks that open
     deals spent with the seller, each times the moves per week of its stage and segment, as far as nobody trained had them.
+    Weeks and moves in a stage and segment that only trained sellers had are left out of both: nothing says what to expect.
     Sellers are whoever owned a deal. Raises DataRefused without trainings, NoHistory ("pace" without stage history),
     UsageError for an unknown measure or training.
     """
@@ -37,7 +40,9 @@ def sellers_quarters(snapshot: Snapshot, *, training: str, measure: str = "pace"
         grid = grid[grid["quarter"] > periods.quarter_of(periods.day(since), snapshot.fiscal_year_end)]
     grid["expected"] = 1.0 if measure != "pace" else grid["expected"].fillna(0.0)
     grid["started"] = pd.PeriodIndex(grid["rep_id"].map(started), freq=snapshot.quarter.freq)
-    return grid.fillna({"value": 0.0})[["rep_id", "quarter", "started", "value", "expected"]]
+    grid["team"] = grid["rep_id"].map(_teams(snapshot, started)).fillna(grid["rep_id"])
+    grid = grid.fillna({"value": 0.0, "unexpected": 0.0})
+    return grid[["rep_id", "team", "quarter", "started", "value", "expected", "unexpected"]]
 
 
 def trainings(snapshot: Snapshot) -> list[str]:
@@ -59,11 +64,17 @@ def _started(snapshot: Snapshot, training: str) -> pd.Series:
     return done.groupby("rep_id")["completed_date"].min().dt.to_period(snapshot.quarter.freq)
 
 
+def _teams(snapshot: Snapshot, started: pd.Series) -> pd.Series:
+    """Each seller's team on the first day of the quarter of the training, by rep_id; of others, when the first were trained."""
+    rows = snapshot.table("reps").sort_values("start_date", na_position="first")
+    own = pd.PeriodIndex(rows["rep_id"].map(started), freq=snapshot.quarter.freq).to_timestamp()
+    day = pd.Series(own, index=rows.index).fillna(started.min().start_time)
+    return rows[~(rows["start_date"] > day)].drop_duplicates("rep_id", keep="last").set_index("rep_id")["team"]
+
+
 def _quarters(snapshot: Snapshot) -> pd.PeriodIndex:
     """Complete quarters whose closed deals are all there."""
-    first, last = snapshot.first_complete_quarter, periods.quarter_of(snapshot.as_of, snapshot.fiscal_year_end)
-    if periods.last_day(last) > snapshot.as_of:
-        last -= 1
+    first, last = snapshot.first_complete_quarter, periods.last_complete(snapshot.as_of, snapshot.fiscal_year_end)
     if first is None or first > last:
         raise DataRefused("no complete quarter of closed deals", f"data {snapshot.data}", "ask a later day")
     return pd.period_range(first, last)
@@ -75,7 +86,7 @@ def _there(snapshot: Snapshot, sellers: pd.Index) -> pd.DataFrame:
     rows = rows[rows["rep_id"].isin(sellers)]
     people = pd.DataFrame({
         "from": rows["hire_date"].fillna(rows["start_date"]).groupby(rows["rep_id"]).min() + RAMP_WEEKS * WEEK,
-        "until": rows["end_date"].groupby(rows["rep_id"]).agg(lambda days: days.max() if days.notna().all() else pd.NaT),
+        "until": last_day(rows),
     }).reindex(sellers).rename_axis("rep_id").reset_index()  # fmt: skip
     grid = people.merge(pd.DataFrame({"quarter": _quarters(snapshot)}), how="cross")
     begins, ends = grid["quarter"].dt.start_time, grid["quarter"].dt.end_time.dt.normalize()
@@ -92,7 +103,9 @@ def _won(snapshot: Snapshot, measure: str) -> pd.DataFrame:
     quarter = won["close_date"].dt.to_period(snapshot.quarter.freq)
     cells = pd.DataFrame({"rep_id": won["owner_id"], "quarter": quarter, "value": value.fillna(0.0), "expected": 1.0})
     others = pd.DataFrame({"rep_id": deals["owner_id"].dropna().unique(), "quarter": _quarters(snapshot)[0]})
-    return pd.concat([cells, others.assign(value=0.0, expected=1.0)]).groupby(["rep_id", "quarter"]).sum()
+    return (
+        pd.concat([cells, others.assign(value=0.0, expected=1.0)]).groupby(["rep_id", "quarter"]).sum().assign(unexpected=0.0)
+    )
 
 
 def _pace(snapshot: Snapshot, started: pd.Series) -> pd.DataFrame:
@@ -101,8 +114,9 @@ def _pace(snapshot: Snapshot, started: pd.Series) -> pd.DataFrame:
     rates = spent[untrained].groupby(["stage", "segment"])[["moves", "weeks"]].sum()
     rate = (rates["moves"] / rates["weeks"]).rename("rate").reset_index()
     spent = spent.merge(rate, on=["stage", "segment"], how="left")
-    spent["expected"] = (spent["rate"] * spent["weeks"]).fillna(0.0)
-    return spent.rename(columns={"moves": "value"}).groupby(["rep_id", "quarter"])[["value", "expected"]].sum()
+    spent["expected"], expected = spent["rate"] * spent["weeks"], spent["rate"].notna()
+    spent["value"], spent["unexpected"] = spent["moves"].where(expected, 0.0), spent["moves"].where(~expected, 0.0)
+    return spent.groupby(["rep_id", "quarter"])[["value", "expected", "unexpected"]].sum()
 
 
 def _spent(snapshot: Snapshot) -> pd.DataFrame:
@@ -114,8 +128,7 @@ def _spent(snapshot: Snapshot) -> pd.DataFrame:
     onward = spells["next_value"].map(stages["position"]) > spells["stage"].map(stages["position"])
     spells["on"] = (onward & (spells["next_value"].map(stages["status"]) != "lost")).to_numpy(bool, na_value=False)
     deals = snapshot.opportunities
-    segment = snapshot.members(deals, "segment") if "segment" in snapshot.table("accounts") else "(unknown)"
-    spells = spells.merge(deals[["opportunity_id"]].assign(segment=segment), on="opportunity_id")
+    spells = spells.merge(deals[["opportunity_id"]].assign(segment=segment(snapshot, deals)), on="opportunity_id")
     held = _held(snapshot, deals)
     both = spells.merge(held, on="opportunity_id")
     end = both["to_at"].fillna(snapshot.cutoff)

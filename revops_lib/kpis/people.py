@@ -20,7 +20,6 @@ from . import cases
 RAMPED_DAYS = 180  # from then on a seller counts as ramped
 FULL_SHARE = 0.75  # of the quota, in two quarters running: fully productive
 RAMP_QUARTERS = 16  # how far back people are followed
-MONTH = 30.4375
 CALL_DAYS = 28  # a quarter's forecast is the last one of its first four weeks
 FIRST_CHOICE = ["commit", "best_case", "pipeline"]  # of several numbers of one person the first of these counts
 
@@ -88,7 +87,7 @@ def ramps(snapshot: Snapshot, quarters: list[pd.Period]) -> pd.DataFrame:
         for rep, since in hired[(hired <= end) & (hired > end - pd.DateOffset(years=2))].items():
             full = min((q for q in good.get(rep, ()) if q + 1 in good[rep] and q + 1 <= quarter), default=None)
             until = end if full is None else pd.Timestamp(periods.last_day(full))
-            rows.append((quarter, rep, max((until - since).days, 0) / MONTH, full is not None))
+            rows.append((quarter, rep, max((until - since).days, 0) / periods.MONTH, full is not None))
     found = pd.DataFrame(rows, columns=["quarter", "owner_id", "months", "ended"])
     return cases.frame(found, found["quarter"].astype(pd.PeriodDtype(snapshot.quarter.freq)), months=found["months"],
                        ended=found["ended"])  # fmt: skip
