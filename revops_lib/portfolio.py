@@ -57,7 +57,7 @@ def elsewhere(run: Path, *, as_of: str, playbook: Path = pages.PLAYBOOK) -> pd.D
     """The KPIs whose cases no snapshot holds, one row each: kpi, name, value, unit, n (cases).
 
     data_quality_score: from what the run's notebook `quality` counted, absent without it; playbook_freshness: pages
-    verified in time (`pages.state`) on the run's day, or on the day of the newest verification where that is later.
+    verified in time (`pages.freshness`).
     """
     rows = []
     if (counted := _results(run) / "quality.parquet").exists():
@@ -65,9 +65,7 @@ def elsewhere(run: Path, *, as_of: str, playbook: Path = pages.PLAYBOOK) -> pd.D
         rules = found[found["metric"] == "rows_breaking_rule"]
         looked_at = float(rules["n"].sum())
         rows.append(kpis.counted_elsewhere("data_quality_score", part=looked_at - rules["value"].sum(), whole=looked_at))
-    found, faulty = pages.read_all(playbook)
-    day = max([dt.date.fromisoformat(as_of), *(page.verified for page in found if page.verified)])
-    n_fresh, n = pages.in_time(found, day), len(found) + len(faulty)
+    n_fresh, n = pages.freshness(playbook, as_of=dt.date.fromisoformat(as_of))
     rows.append(kpis.counted_elsewhere("playbook_freshness", part=n_fresh, whole=n))
     return pd.DataFrame(rows)
 

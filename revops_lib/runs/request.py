@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import allowlist, masking
+from .. import allowlist, masking, pages
 from ..errors import DataRefused, UsageError, nearest
 from .declared import Parameter, Value, parameters
 
@@ -21,6 +21,8 @@ NOTEBOOKS = ROOT / "notebooks"
 REPORTS = ROOT / "playbook" / "reports.yml"
 # Every notebook has these; they are set by the run, never by --param.
 GIVEN = ("quarter", "as_of", "data")
+# Set by the run as well, in the notebooks that declare them; their defaults say that nothing was counted.
+COUNTED = ("pages_in_time", "pages")
 _STEM = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -73,7 +75,7 @@ def resolve(
     found = _notebooks(notebooks)
     stems = sorted(found) if only is None else _selected(only, found, notebooks)
     declared = {stem: parameters(found[stem]) for stem in stems}
-    given = {"quarter": quarter, "as_of": day.isoformat(), "data": label}
+    given = {"quarter": quarter, "as_of": day.isoformat(), "data": label, **_counted(reports.parent, day)}
     has_ended = day == periods.last_day(period)
     return Request(
         quarter,
@@ -156,8 +158,10 @@ def _effective(
             raise UsageError(
                 f"{name} is not a --param", "run", "give the quarter as argument, the others as --as-of and --data"
             )
+        if name in COUNTED:
+            raise UsageError(f"{name} is not a --param", "run", "the run counts the pages itself")
         if not any(name in own for own in declared.values()):
-            known = sorted({n for own in declared.values() for n in own} - set(GIVEN))
+            known = sorted({n for own in declared.values() for n in own} - {*GIVEN, *COUNTED})
             do = nearest(name, known) if known else "the selected notebooks take none"
             raise UsageError(f"unknown parameter {name!r}", f"notebooks {', '.join(declared)}", do)
     effective = {}
@@ -168,6 +172,12 @@ def _effective(
         asked = {**{n: v for n, v in params.items() if n in own}, **given}
         effective[stem] = {n: p.value(asked[n], f"{stem}.ipynb") if n in asked else p.default for n, p in own.items()}
     return effective
+
+
+def _counted(playbook: Path, day: dt.date) -> dict[str, Value]:
+    """How many pages of the playbook are verified in time; nothing where there are none."""
+    n_in_time, n = pages.freshness(playbook, as_of=day)
+    return dict(zip(COUNTED, (n_in_time, n), strict=True)) if n else {}
 
 
 def _published(reports: Path, found: Mapping[str, Path], *, is_finished: bool) -> dict[str, dict[str, Any]]:
