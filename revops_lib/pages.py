@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +29,6 @@ PICTURES = {".png", ".jpg"}
 VERIFIED, DUE, CHANGED, UNVERIFIED = "verified", "due", "changed since verified", "not verified yet"
 _FRONT = re.compile(r"---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 _PICTURE = re.compile(rf"[\w./-]+(?:{'|'.join(map(re.escape, sorted(PICTURES)))})\b")
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)")
-_FENCE = re.compile(r" *(`{3,}|~{3,})(.*)")
-_OF_TEXT = re.compile(r"\{(?!code|math|mermaid|literal|parsed)")  # a directive whose body is read like the page
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,7 @@ def names(playbook: Path) -> list[str]:
 
 
 def read(name: str, playbook: Path) -> Page:
-    """One page. Raises UsageError naming the line for front matter that is missing, not `key: value`, has an unknown key or one
-    twice, no owner, a value that is not of its kind, a day without the text that was verified; and for a part of pages: a text
-    that others include would change them unseen."""
+    """One page. UsageError like `parsed`, and for a part of pages: a text that others include would change them unseen."""
     path = playbook / f"{name}.md"
     if path.name.startswith("_"):
         raise UsageError("a part of other pages", str(path), "write its text into the pages, or name it without _")
@@ -81,6 +77,12 @@ def read(name: str, playbook: Path) -> Page:
         whole = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as failure:
         raise UsageError(f"cannot read the page: {failure}", str(path), "save it as UTF-8 text") from failure
+    return parsed(name, path, whole)
+
+
+def parsed(name: str, path: Path, whole: str) -> Page:
+    """The page that a file's text is. UsageError naming the line for front matter that is missing, not `key: value`, has an
+    unknown key or one twice, no owner, a value that is not of its kind, a day without the text that was verified."""
     front = _FRONT.match(whole)
     if not front:
         raise UsageError("the page has no owner", f"{path}, line 1", "begin it with ---, owner: ROLE, ---")
@@ -92,12 +94,13 @@ def read(name: str, playbook: Path) -> Page:
     for key in ("owner", "verified_by"):
         if key in text and not text[key].strip():
             raise UsageError(f"{key} is empty", where[key], "name a role")
+    command = f"`revops playbook verify {name} --by {shlex.quote(text['owner'])}`"
     if ("body" in text) != ("verified" in text):
         one = "body" if "body" in text else "verified"
-        do = f"take it out: `revops playbook verify {name}` writes both"
+        do = f"take it out: {command} writes both"
         raise UsageError(f"{one} stands alone: nobody can tell what was verified when", where[one], do)
     if "body" in text and not re.fullmatch("[0-9a-f]{12}", text["body"]):
-        raise UsageError("body is not what the command writes", where["body"], f"`revops playbook verify {name}` writes it")
+        raise UsageError("body is not what the command writes", where["body"], f"{command} writes it")
     if (audience := text.get("audience", AUDIENCES[0])) not in AUDIENCES:
         raise UsageError(f"unknown audience {audience!r}", where["audience"], nearest(audience, AUDIENCES))
     every = re.fullmatch(r"([1-9][0-9]{0,3}) days?", text.get("review_every", f"{REVIEW_EVERY} days"))
@@ -145,36 +148,19 @@ def is_ahead(page: Page, day: dt.date) -> bool:
     return page.verified is not None and page.verified > day + dt.timedelta(days=1)
 
 
-def freshness(playbook: Path, *, day: dt.date) -> tuple[int, int]:
-    """How many pages of the playbook are verified in time on `day`, and how many pages there are.
+def freshness(playbook: Path, *, as_of: dt.date) -> tuple[int, int]:
+    """How many pages of the playbook are verified in time, and how many pages there are: the content trust score as a run, the
+    board pack and the notebook count it, on the run's day or on that of the newest verification where that is later.
 
     In time: verified no longer ago than `review_every`, and since then unchanged. A page that cannot be read is not.
     """
     found, faulty = read_all(playbook)
+    day = max([as_of, *(page.verified for page in found if page.verified)])
     return in_time(found, day), len(found) + len(faulty)
 
 
 def in_time(found: Iterable[Page], day: dt.date) -> int:
     return sum(state(page, day) == VERIFIED for page in found)
-
-
-def code(text: str) -> list[tuple[int, int]]:
-    """Where code stands in a page, from and to: fenced blocks but for directives with text in them, and spans of backticks."""
-    spans, at = [], 0
-    opened: list[tuple[str, bool]] = []  # fences that are open, the innermost last, and whether it holds code
-    for line in text.splitlines(keepends=True):
-        fence, whole = _FENCE.match(line), (at, at + len(line))
-        at += len(line)
-        if opened and fence and fence[1].startswith(opened[-1][0]) and not fence[2].strip():
-            spans += [whole] * opened.pop()[1]
-        elif opened and opened[-1][1]:
-            spans.append(whole)
-        elif fence:
-            opened.append((fence[1], not _OF_TEXT.match(fence[2])))
-            spans += [whole] * opened[-1][1]
-        else:
-            spans += [(whole[0] + span.start(), whole[0] + span.end()) for span in _CODE_SPAN.finditer(line)]
-    return spans
 
 
 def _values(front: str, path: Path) -> dict[str, tuple[str, int]]:

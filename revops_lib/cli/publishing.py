@@ -18,7 +18,9 @@ def add_site(verbs: Any) -> str:
         "--preview", action="store_true", help="also with pages that changed since they were verified, into the folder preview"
     )
     parser.add_argument(
-        "--despite-failed", action="store_true", help="also when a notebook failed: its numbers in pages read “not available”"
+        "--despite-failed",
+        action="store_true",
+        help="also when pages ask for numbers that the run does not have: they read “not available”",
     )
     parser.add_argument("quarter", nargs="?", metavar="QUARTER", help="show this run only (default: every run)")
     parser.add_argument("--audience", default="everyone", metavar="WHO", help="everyone (default) or internal")

@@ -56,7 +56,7 @@ def assemble(
     written = [page for name in pages.names(playbook) if _is_for(page := pages.read(name, playbook), audience)]
     told = list(freshness.warnings(written, day, preview=preview, playbook=playbook))
     for page in written:
-        markup.check_title(page)
+        markup.check(page)
         placeholders.check(page)
     for page in written:  # once more below, with their numbers: what a run shows depends on which pages there are
         _write(book / f"{page.name}.md", page.front + page.text)
@@ -67,18 +67,25 @@ def assemble(
     _refuse_mixed(published, runs)
     tell = tell or (feedback.ASK if (book / f"{feedback.ASK}.md").exists() else "")
     numbers: list[tuple[str, int, str]] = []  # that are not there
+    missing: list[str] = []  # those that stop the site
 
     def note(name: str, line: int, said: str) -> None:
         numbers.append((name, line, said))
 
+    def missed(name: str, line: int, said: str) -> None:
+        note(name, line, said)
+        missing.append(f"{name}, line {line}: {said}")
+
     def finished(page: Page, text: str, say: Callable[[str], str]) -> str:
         asked = replace(page, text=text)
-        text = live.fill(asked, published, listed, say, despite_failed=despite_failed, note=note)
+        text = live.fill(asked, published, listed, say, day=day, note=note, missed=missed)
         text = placeholders.shown(text) + feedback.link(page.name, page.owner, tell, say)
-        return page.front + freshness.under_title(text, freshness.badge(page, day, say))
+        return page.front + freshness.under_title(text, freshness.badge(page, day, say, is_translated=say is not str))
 
     for page in written:
         _write(book / f"{page.name}.md", finished(page, page.text, str))
+    if missing and not despite_failed:
+        raise UsageError(f"live numbers are missing: {'; '.join(missing)}", str(playbook), live.DO)
     told += [f"{name}, line {line}: {said}" for name, line, said in numbers if published]
     old = reports.aged(published, day)
     latest = reports.headlines(published[0], f"reports/{quarters[0]}/") if published else reports.NO_RUN

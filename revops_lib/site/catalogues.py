@@ -19,17 +19,25 @@ from babel.messages.pofile import PoFileError, read_po, write_po
 from .. import disk
 from ..errors import UsageError
 from ..pages import names
+from .markup import blocks
 
 LANGUAGE = "fr"
 SITE = "_site"  # words that stand on every page: owners, captions, what the book says about its pages
-_FENCE = re.compile(r" *(`{3,}|~{3,})")
-_TITLED = re.compile(r"( *:{3,}\{(?:grid-item-card|dropdown|tab-item|card|admonition)\} +)(.*)")
-_KEPT = re.compile(r"\s*(?::{3,}|:[\w-]+:|\([^()\s]+\)=\s*$|$)")  # fences, options and labels of MyST, empty lines
+_TITLED = re.compile(r"(\s*(?::{3,}|`{3,}|~{3,})\{(?:grid-item-card|dropdown|tab-item|card|admonition)\} +)(.*)")
+_KEPT = re.compile(r"\s*(?::[\w-]+:|\([^()\s]+\)=\s*$|$)")  # options and labels of MyST, empty lines
 _OPENED = re.compile(r"((?:#{1,6}|>| *(?:[-*+]|\d+[.)])(?: \[[ xX]\])?) +)(.*)")
 _RULE = re.compile(r"\|[\s:|-]+\|\s*")
 _CELL = re.compile(r"(?<!\\)\|")
 _WORDLESS = re.compile(r"\[\[[^\[\]]*\]\]|‹\w+:")
 _MARK = re.compile(r"\[\[[^\[\]]*\]\]|\]\([^)\s]*\)|\{\}|‹\w+:")
+
+_DAY = re.compile(r"\b(\d\d)/(\d\d)/(\d{4})\b")
+_FIGURE = {
+    "en": re.compile(r"\d{4}-\d\d-\d\d|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"),
+    LANGUAGE: re.compile(r"\d{4}-\d\d-\d\d|\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
+}
+_NUMERIC = re.compile(r"[-−+<]? ?\d[\d,]*(?:\.\d+)? ?%?(?: – \d[\d,]*(?:\.\d+)? ?%)?(?: EUR)?")
+_GAP = "\u202f"  # the narrow blank that neither breaks a number nor parts it from its sign
 
 
 def rendered(text: str, say: Callable[[str], str]) -> str:
@@ -38,15 +46,13 @@ def rendered(text: str, say: Callable[[str], str]) -> str:
     >>> rendered("## A *title*\\n\\nTwo\\nlines.\\n\\n| a | 12 |\\n", str.upper)
     '## A *TITLE*\\n\\nTWO LINES.\\n\\n| A | 12 |\\n'
     """
-    lines, made = text.split("\n"), []
+    kept = _kept(text)
+    lines, made = list(enumerate(text.split("\n"))), []
     while lines:
-        line = lines.pop(0)
-        if fence := _FENCE.match(line):
-            made.append(line)
-            while (lines and made[-1].strip() != fence[1]) or made[-1] is line:
-                made.append(lines.pop(0))
-        elif titled := _TITLED.fullmatch(line):
-            made.append(titled[1] + _said(titled[2], say))
+        number, line = lines.pop(0)
+        if number in kept:
+            titled = _TITLED.fullmatch(line)
+            made.append(titled[1] + _said(titled[2], say) if titled else line)
         elif _KEPT.match(line) or _RULE.fullmatch(line):
             made.append(line)
         elif line.startswith("|"):
@@ -54,7 +60,7 @@ def rendered(text: str, say: Callable[[str], str]) -> str:
         else:
             opened = _OPENED.fullmatch(line)
             before, first = (opened[1], opened[2]) if opened else ("", line)
-            more = [] if before.startswith("#") else _continued(lines)
+            more = [] if before.startswith("#") else _continued(lines, kept)
             made.append(before + _said(" ".join([first, *more]), say))
     return "\n".join(made)
 
@@ -81,13 +87,44 @@ def translated(playbook: Path) -> list[str]:
 
 
 def words(name: str, playbook: Path) -> dict[str, str]:
-    """The translations of a page that hold: neither empty nor fuzzy, with the live numbers, links and other marks of their
-    message.
+    """The translations of a page that hold: neither empty nor fuzzy, with the live numbers, links, other marks and figures of
+    their message.
 
     UsageError for a file that is no catalogue.
     """
     said = {str(message.id): str(message.string) for message in _read(name, playbook) if message.id and not message.fuzzy}
-    return {message: text for message, text in said.items() if text and _marks(text) == _marks(message)}
+    return {
+        message: text
+        for message, text in said.items()
+        if text and _marks(text) == _marks(message) and figures(text, LANGUAGE) == figures(message)
+    }
+
+
+def figures(text: str, language: str = "en") -> Counter[str]:
+    """The numbers of a text outside its marks, however its language writes them.
+
+    >>> figures("over 1,000.5 on 2026-11-22") == figures("plus de 1 000,5 le 22/11/2026", "fr")
+    True
+    """
+    plain = _DAY.sub(r"\3-\2-\1", _MARK.sub(" ", text)) if language == LANGUAGE else _MARK.sub(" ", text)
+    numbers = _FIGURE[language].findall(plain)
+    return Counter(
+        re.sub(r"[,\s]", "", one) if language == "en" else re.sub(r"\s", "", one).replace(",", ".") for one in numbers
+    )
+
+
+def spoken(text: str) -> str:
+    """A number, an interval or a day as French readers write it; every other text as it is.
+
+    >>> spoken("62.6%").replace("\\u202f", "_"), spoken("1,433").replace("\\u202f", "_"), spoken("2026-11-22"), spoken("v1.5")
+    ('62,6_%', '1_433', '22/11/2026', 'v1.5')
+    """
+    if day := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text):
+        return "/".join(day.groups()[::-1])
+    if not _NUMERIC.fullmatch(text):
+        return text
+    swapped = text.translate({ord(","): _GAP, ord("."): ","})
+    return re.sub(r"(?<=\d) ?%", f"{_GAP}%", swapped)
 
 
 def update(name: str, wanted: Iterable[str], *, playbook: Path) -> None:
@@ -133,9 +170,17 @@ def _cell(text: str, say: Callable[[str], str]) -> str:
     return f" {said} " if (said := _said(text.strip(), say)) else text
 
 
-def _continued(lines: list[str]) -> list[str]:
+def _kept(text: str) -> set[int]:
+    """The lines, counted from 0, that are code or the fences of a block."""
+    found: set[int] = set()
+    for block in blocks(text):
+        found |= {*range(block.start, block.end)} if block.is_code else {block.start, *[block.end - 1] * block.is_closed}
+    return found
+
+
+def _continued(lines: list[tuple[int, str]], kept: set[int]) -> list[str]:
     """The lines that go on with a paragraph or an item, taken off the list."""
     more = []
-    while lines and not any(form.match(lines[0]) for form in (_FENCE, _KEPT, _OPENED)) and not lines[0].startswith("|"):
-        more.append(lines.pop(0).strip())
+    while lines and lines[0][0] not in kept and not re.match(rf"{_KEPT.pattern}|{_OPENED.pattern}|\|", lines[0][1]):
+        more.append(lines.pop(0)[1].strip())
     return more

@@ -259,6 +259,11 @@ globalThis.earn = (() => {
   const page = document.getElementById("earn");
   if (!page) return;
   const plans = JSON.parse(page.dataset.plans);
+  const words = JSON.parse(page.dataset.words);
+  /** A text in the language of the page, with its gaps filled in their order. */
+  function say(text, ...gaps) {
+    return gaps.reduce((said, gap) => said.replace("{}", () => gap), words[text] ?? text);
+  }
   const WHAT = { bookings: "won deals", renewals: "won renewals", leads: "accepted leads" };
   const WHOSE = { own: "", reports: " of who reports to you", team: " of your team" };
   const SOLD = { month: "this month", quarter: "this quarter", year: "this year" };
@@ -287,12 +292,13 @@ globalThis.earn = (() => {
   }
   const grouped = (cents) => {
     const digits = String(cents < 0n ? -cents : cents).padStart(3, "0");
-    return `${cents < 0n ? "−" : ""}${digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, ",")}.${digits.slice(-2)}`;
+    return `${cents < 0n ? "−" : ""}${digits.slice(0, -2).replace(/\B(?=(\d{3})+$)/g, say(","))}${say(".")}${digits.slice(-2)}`;
   };
   const money = (cents) => `${grouped(cents)} ${plan.currency}`;
-  const decimals = (x, places) => Number(earn.rounded(earn.times(x, [10n ** BigInt(places), 1n]))) / 10 ** places;
-  const percent = (x) => `${decimals(earn.times(x, [100n, 1n]), 2)} %`;
-  const counted = (part, cents) => (part.measure === "leads" ? `${grouped(cents).replace(/\.00$/, "")} leads` : money(cents));
+  const decimals = (x, places) =>
+    String(Number(earn.rounded(earn.times(x, [10n ** BigInt(places), 1n]))) / 10 ** places).replace(".", say("."));
+  const percent = (x) => `${decimals(earn.times(x, [100n, 1n]), 2)}\u00a0%`;
+  const counted = (part, cents) => (part.measure === "leads" ? say("{} leads", grouped(cents).slice(0, -3)) : money(cents));
 
   /** Cents of what somebody typed: 10 000, 10,000.50 or 10.000,50; null where it is no amount. */
   function typed(text) {
@@ -310,36 +316,36 @@ globalThis.earn = (() => {
     const asked = new Map();
     const ask = (where, key, label, hint = "") => asked.set(`${where} ${key}`, { where, key, label, hint });
     for (const part of plan.components) {
-      const [key, what] = [earn.placeKey(part, part.measure, part.accumulation), WHAT[part.measure] + WHOSE[part.of]];
+      const [key, what] = [earn.placeKey(part, part.measure, part.accumulation), say(WHAT[part.measure]) + say(WHOSE[part.of])];
       const span = key.split(" ")[1];
-      const kinds = new Set(plan.components.map((one) => one.kinds.join())).size > 1 ? `, as ${part.kinds.join(" or ")}` : "";
+      const kinds = new Set(plan.components.map((one) => one.kinds.join())).size > 1 ? say(", as {}", part.kinds.map((kind) => say(kind)).join(say(" or "))) : "";
       if (part.basis !== "amount")
         ask(
           "quotas",
           earn.quotaKey(part.measure, part.accumulation),
-          `Your quota of the ${QUOTA[part.accumulation]}, ${WHAT[part.measure]}`,
+          say("Your quota of the {}, {}", say(QUOTA[part.accumulation]), say(WHAT[part.measure])),
         );
       if (part.accumulation !== "none")
         ask(
           "attained",
           key,
-          `Attained so far ${SOLD[span]}, ${what}${kinds}`,
-          part.credited ? "As counted towards the quota, with its factors." : "",
+          say("Attained so far {}, {}", say(SOLD[span]), what + kinds),
+          part.credited ? say("As counted towards the quota, with its factors.") : "",
         );
-      if (part.accumulation !== "none" && earn.isJudgedApart(part)) ask("starts", key, `Of it before this quarter, ${what}`);
+      if (part.accumulation !== "none" && earn.isJudgedApart(part)) ask("starts", key, say("Of it before this quarter, {}", what));
       if (part.application === "whole" && !earn.sameFactors(part))
         ask(
           "bases",
           key,
-          `Paid on so far ${SOLD[span]}, ${what}`,
-          "The amounts that pay, where they differ from what counts towards the quota. Empty: the same.",
+          say("Paid on so far {}, {}", say(SOLD[span]), what),
+          say("The amounts that pay, where they differ from what counts towards the quota. Empty: the same."),
         );
       if (part.gate) {
         const over = earn.gateSpan(part.gate);
         const gateKey = earn.placeKey(part, part.gate.measure, over);
-        const gated = WHAT[part.gate.measure];
-        ask("quotas", earn.quotaKey(part.gate.measure, over), `Your quota of the ${QUOTA[over]}, ${gated}`);
-        ask("attained", gateKey, `Attained so far ${SOLD[gateKey.split(" ")[1]]}, ${gated}${WHOSE[part.of]}${kinds}`);
+        const gated = say(WHAT[part.gate.measure]);
+        ask("quotas", earn.quotaKey(part.gate.measure, over), say("Your quota of the {}, {}", say(QUOTA[over]), gated));
+        ask("attained", gateKey, say("Attained so far {}, {}", say(SOLD[gateKey.split(" ")[1]]), gated + say(WHOSE[part.of]) + kinds));
       }
     }
     return [...asked.values()];
@@ -352,9 +358,9 @@ globalThis.earn = (() => {
 
   function field(id, label, hint, input) {
     input.id = `earn-${id}`;
-    const told = hint ? [made("small", { id: `${input.id}-hint` }, hint)] : [];
+    const told = hint ? [made("small", { id: `${input.id}-hint` }, say(hint))] : [];
     if (hint) input.setAttribute("aria-describedby", `${input.id}-hint`);
-    const named = made("label", { for: input.id }, label);
+    const named = made("label", { for: input.id }, say(label));
     return made("div", { class: "earn-field" }, ...(input.type === "checkbox" ? [input, named] : [named, input]), ...told);
   }
   const amount = (value = "") => made("input", { type: "text", inputmode: "decimal", autocomplete: "off", value });
@@ -392,10 +398,10 @@ globalThis.earn = (() => {
       );
       const kinds = [...new Set(plan.components.flatMap((part) => part.kinds))];
       if (has((part) => part.kinds.length < kinds.length))
-        deal.push(field("kind", "You are credited as", "", chosen(kinds.map((kind) => [kind, kind]))));
+        deal.push(field("kind", "You are credited as", "", chosen(kinds.map((kind) => [kind, say(kind)]))));
       const whose = [...new Set(plan.components.map((part) => part.of))];
       if (whose.length > 1)
-        deal.push(field("of", "It is a deal", "", chosen(whose.map((of) => [of, WHOSE[of].trim() || "of your own"]))));
+        deal.push(field("of", "It is a deal", "", chosen(whose.map((of) => [of, say(WHOSE[of]).trim() || say("of your own")]))));
       if (terms().some((one) => one.prepaid !== "1"))
         deal.push(field("prepaid", "Paid in advance", "", made("input", { type: "checkbox" })));
       const isAsked = has((part) => measured(part).includes("renewals")) || terms().some((one) => one.renewal !== "1");
@@ -404,8 +410,8 @@ globalThis.earn = (() => {
     }
     if (has((part) => measured(part).includes("leads"))) deal.push(field("leads", "More leads accepted", "", whole(1, 0, 9999)));
     $("fields").replaceChildren(
-      made("fieldset", {}, made("legend", {}, "Where you stand"), ...own),
-      made("fieldset", {}, made("legend", {}, isOnly("leads") ? "The leads" : "The deal"), ...deal),
+      made("fieldset", {}, made("legend", {}, say("Where you stand")), ...own),
+      made("fieldset", {}, made("legend", {}, say(isOnly("leads") ? "The leads" : "The deal")), ...deal),
     );
     page.querySelectorAll("input, select").forEach((input) => input.addEventListener("input", soon));
     show();
@@ -459,17 +465,17 @@ globalThis.earn = (() => {
     const found = given ? earn.pays(plan, given) : [];
     const missing = found.find((one) => one.missing)?.missing;
     const answer = !given
-      ? "A marked field is no amount, like 25,000.00, or no whole number, like 3."
+      ? say("A marked field is no amount, like 25,000.00, or no whole number, like 3.")
       : missing
-        ? `Type your ${missing === "quota" ? "quota" : "variable pay"} and the deal to see what it pays.`
+        ? say(`Type your ${missing === "quota" ? "quota" : "variable pay"} and the deal to see what it pays.`)
         : told(found);
     if ($("answer").textContent !== answer) $("answer").textContent = answer;
     $("parts").replaceChildren(...(given && !missing ? plan.components.map((part, i) => shown(part, given, found[i])) : []));
     $("left-out").textContent = [
-      plan.left_out.length ? `Not in it: ${plan.left_out.join(", ")}.` : "",
-      has((part) => part.is_taken_back) ? "Pay can be taken back when the contract is cancelled early." : "",
+      plan.left_out.length ? say("Not in it: {}.", plan.left_out.join(", ")) : "",
+      has((part) => part.is_taken_back) ? say("Pay can be taken back when the contract is cancelled early.") : "",
       has((part) => !earn.sameFactors(part))
-        ? "Deals so far are taken as paid on what they counted: where factors made a difference, a cent may."
+        ? say("Deals so far are taken as paid on what they counted: where factors made a difference, a cent may.")
         : "",
     ].join(" ");
   }
@@ -478,29 +484,32 @@ globalThis.earn = (() => {
   function told(found) {
     const later = plan.components.flatMap((part, i) => earn.waiting(part, found[i].deals[0].held)).filter(([cents]) => cents);
     const now = sum(found, 0, "now");
-    const when = [...(now ? [[now, "on booking"]] : []), ...later].map(([cents, said]) => `${money(cents)} ${said}`);
-    const paid = later.length ? `: ${when.join(", ")}` : "";
+    const when = [...(now ? [[now, say("on booking")]] : []), ...later].map(([cents, said]) => `${money(cents)} ${said}`);
+    const paid = later.length ? say(": {}", when.join(", ")) : "";
     const closed = found.some((one) => one.deals[0].gate === "closed")
-      ? " A gate is still closed: what is behind it pays nothing until it opens."
+      ? ` ${say("A gate is still closed: what is behind it pays nothing until it opens.")}`
       : "";
     const opens = found.some((one) => one.deals[0].gate === "opens")
-      ? " The deal opens a gate: what waited behind it is in it."
+      ? ` ${say("The deal opens a gate: what waited behind it is in it.")}`
       : "";
-    const [these, next] = $("amount") ? ["This deal pays", "The next 10,000"] : ["These leads pay", "The next lead"];
-    return `${these} ${money(sum(found, 0, "pays"))}${paid}.${closed}${opens} ${next} after that would pay ${money(sum(found, 1, "pays"))}.`;
+    const [these, next] = $("amount")
+      ? ["This deal pays {}", "The next 10,000 after that would pay {}."]
+      : ["These leads pay {}", "The next lead after that would pay {}."];
+    const pays = (deal) => money(sum(found, deal, "pays"));
+    return `${say(these, pays(0))}${paid}.${closed}${opens} ${say(next, pays(1))}`;
   }
 
   function shown(part, given, one) {
     const [deal] = one.deals;
     const place = (cents) =>
-      part.basis === "amount" ? counted(part, cents) : `${percent([(cents * 10000n) / one.quota, 10000n])} of quota`;
+      part.basis === "amount" ? counted(part, cents) : say("{} of quota", percent([(cents * 10000n) / one.quota, 10000n]));
     const isAlone = part.accumulation === "none";
     const notes = [
       isAlone
-        ? "Each deal stands alone: it is placed in the tiers by its own size."
-        : `Your position moves from ${place(deal.before)} to ${place(deal.after)}.`,
-      deal.withheld ? `A cap withholds ${money(deal.withheld)}.` : "",
-      ...deal.unknown.map((code) => UNKNOWN[code]),
+        ? say("Each deal stands alone: it is placed in the tiers by its own size.")
+        : say("Your position moves from {} to {}.", place(deal.before), place(deal.after)),
+      deal.withheld ? say("A cap withholds {}.", money(deal.withheld)) : "",
+      ...deal.unknown.map((code) => say(UNKNOWN[code])),
     ].filter(Boolean);
     return made(
       "section",
@@ -512,29 +521,32 @@ globalThis.earn = (() => {
     );
   }
 
-  const titled = (part) => (part.name[0].toUpperCase() + part.name.slice(1)).replaceAll("_", " ");
+  const titled = (part) => {
+    const name = say(part.name.replaceAll("_", " "));
+    return name[0].toUpperCase() + name.slice(1);
+  };
 
   function tiers(part, deal, isAlone) {
     const given = part.measure === "leads" ? "leads" : "deal";
     const ends = [...part.tiers.slice(1).map((tier) => tier.from), part.end];
     const at = (text) => (part.basis === "amount" ? counted(part, earn.rounded(earn.read(text))) : percent(earn.read(text)));
     const rows = part.tiers.map((tier, i) => {
-      const where = [!isAlone && deal.tiers[0] === i ? "you are here" : "", deal.tiers[1] === i ? `after the ${given}` : ""].filter(
+      const where = [!isAlone && deal.tiers[0] === i ? say("you are here") : "", deal.tiers[1] === i ? say(`after the ${given}`) : ""].filter(
         Boolean,
       );
       return made(
         "tr",
         deal.tiers[1] === i ? { class: "earn-here" } : {},
-        made("th", { scope: "row" }, ends[i] === null ? `${at(tier.from)} and more` : `${at(tier.from)} – ${at(ends[i])}`),
+        made("th", { scope: "row" }, ends[i] === null ? say("{} and more", at(tier.from)) : `${at(tier.from)} – ${at(ends[i])}`),
         made("td", {}, rate(part, earn.read(tier.value))),
         made("td", {}, counted(part, earn.rounded(deal.passed[i][0]))),
         made("td", {}, where.join(", ")),
       );
     });
     const head = [part.basis === "amount" ? "tier" : "of quota", "rate", given === "leads" ? "of these leads" : "of this deal", "position"].map((text) =>
-      made("th", { scope: "col" }, text),
+      made("th", { scope: "col" }, say(text)),
     );
-    const scroll = { class: "earn-scroll", tabindex: "0", role: "region", "aria-label": `Tiers: ${titled(part)}` };
+    const scroll = { class: "earn-scroll", tabindex: "0", role: "region", "aria-label": say("Tiers: {}", titled(part)) };
     return made(
       "div",
       scroll,
@@ -543,9 +555,9 @@ globalThis.earn = (() => {
   }
   function rate(part, value) {
     if (part.application === "interpolated")
-      return part.basis === "target" ? `${percent(value)} of target, whole tier` : `${money(earn.rounded(value))}, whole tier`;
-    if (part.basis === "target") return `${decimals(value, 4)} × target`;
-    return part.measure === "leads" ? `${decimals(value, 2)} ${plan.currency} a lead` : percent(value);
+      return part.basis === "target" ? say("{} of target, whole tier", percent(value)) : say("{}, whole tier", money(earn.rounded(value)));
+    if (part.basis === "target") return say("{} × target", decimals(value, 4));
+    return part.measure === "leads" ? say("{} {} a lead", decimals(value, 2), plan.currency) : percent(value);
   }
 
   /** The curve of pay, with where the deal begins and ends. */
@@ -567,11 +579,13 @@ globalThis.earn = (() => {
     const label = (text, at, height, anchor) => made("text", { x: at, y: height, "text-anchor": anchor }, text);
     const said = [0n, 1n, 2n, 3n]
       .map((i) => points.findLast(([credit]) => credit <= (upto * (i + 1n)) / 4n))
-      .map(([credit, cents]) => `${place(credit)}: ${money(cents)}`)
+      .map(([credit, cents]) => place(credit) + say(": {}", money(cents)))
       .join("; ");
-    const what = isAlone
-      ? "What one deal pays, by its size"
-      : `What all deals of the period pay together${part.gate ? ", the gate open" : ""}${part.cap?.kind === "per_deal" ? ", before the cap on each" : ""}`;
+    const what = [
+      say(isAlone ? "What one deal pays, by its size" : "What all deals of the period pay together"),
+      !isAlone && part.gate ? say(", the gate open") : "",
+      !isAlone && part.cap?.kind === "per_deal" ? say(", before the cap on each") : "",
+    ].join("");
     const svg = made(
       "svg",
       { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": `${what}. ${said}.`, class: "earn-curve" },
@@ -580,7 +594,7 @@ globalThis.earn = (() => {
         ? []
         : [
             made("line", { x1: x(one.quota), x2: x(one.quota), y1: TOP, y2: y(0n), class: "earn-quota" }),
-            label("quota", x(one.quota), HIGH - 6, "middle"),
+            label(say("quota"), x(one.quota), HIGH - 6, "middle"),
           ]),
       made("polyline", { points: points.map(([credit, cents]) => `${x(credit).toFixed(1)},${y(cents).toFixed(1)}`).join(" ") }),
       ...marks,
@@ -588,7 +602,7 @@ globalThis.earn = (() => {
       label(place(upto), WIDE - LEFT, HIGH - 6, "end"),
       label(money(top), WIDE - LEFT, 12, "end"),
     );
-    return made("figure", {}, svg, made("figcaption", {}, `${what}${isAlone ? "" : "; ring: now, dot: after it"}.`));
+    return made("figure", {}, svg, made("figcaption", {}, `${what}${isAlone ? "" : say("; ring: now, dot: after it")}.`));
   }
 
   let timer = 0;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import yaml
 
 from .. import disk
 from ..errors import UsageError, nearest
-from ..pages import GENERATED, REVIEW_EVERY, fingerprint, names, read, read_all
+from ..pages import GENERATED, REVIEW_EVERY, fingerprint, names, parsed, read, read_all
 from .captions import sections
 from .links import broken
-from .markup import check_title
+from .markup import check as check_markup
 from .placeholders import ADAPT, check, placeholders
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*(/[a-z0-9][a-z0-9-]*)*")
@@ -53,7 +54,7 @@ def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by
     for page in found:
         if page.verified and on < page.verified <= today:
             raise UsageError(f"{page.name} was verified later, on {page.verified}", "--on", "name that day or a later one")
-        check_title(page)
+        check_markup(page)
         check(page)
     if faults := broken(read_all(playbook)[0], playbook, found):
         name, line, target = faults[0]
@@ -64,7 +65,7 @@ def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by
     for page in found:
         body = fingerprint(page)
         is_new = body != page.body
-        by_other = "" if by == page.owner else by
+        by_other = "" if by.casefold() == page.owner.casefold() else by
         values = {"verified": on.isoformat(), "verified_by": _scalar(by_other) if by_other else "", "body": body}
         front = _with(page.front, values | ({"updated": on.isoformat()} if is_new else {}))
         disk.write_text(page.path, front + page.text)
@@ -73,6 +74,7 @@ def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by
         until = on + dt.timedelta(days=page.review_every)
         text = f"it has {'changed' if is_new else 'not changed'} since ({body})"
         said.append(f"{page.path}: verified {on} by {by} until {until} ({before}), {text}")
+        said[-1] += f", not the owner ({page.owner}): no trust" if by_other else ""
         said[-1] += f", placeholders left: {left}" if left else ""
     return said
 
@@ -80,8 +82,8 @@ def verify(wanted: list[str], *, playbook: Path, on: dt.date, today: dt.date, by
 def new(name: str, *, playbook: Path, title: str, owner: str, part: str = "") -> list[str]:
     """Write a page from a template and list it in `_toc.yml`, at the end of `part` (default: where its folder's pages are).
 
-    Sentences about what was written. UsageError for a name that is taken or none, an empty title or owner, a part that is not
-    there or not to be told.
+    Sentences about what was written. UsageError for a name that is taken or none, an empty title or owner, a title that makes
+    a page which would be refused, a part that is not there or not to be told.
     """
     name = name.removesuffix(".md")
     if not _NAME.fullmatch(name) or name.split("/")[0] in GENERATED:
@@ -96,9 +98,12 @@ def new(name: str, *, playbook: Path, title: str, owner: str, part: str = "") ->
     part = part or _part_of(name, playbook)
     after = _listed(before, part, name, contents)
     text = _TEMPLATE.format(owner=_scalar(owner.strip()), title=title.strip(), days=REVIEW_EVERY)
-    disk.write_text(playbook / f"{name}.md", text)
+    page = parsed(name, playbook / f"{name}.md", text)
+    check_markup(page)
+    check(page)
+    disk.write_text(page.path, text)
     disk.write_text(contents, after)
-    then = f"fill in ‹adapt: …› and then `revops playbook verify {name} --by ROLE`"
+    then = f"fill in ‹adapt: …› and then `revops playbook verify {name} --by {shlex.quote(page.owner)}`"
     return [
         f"{playbook / f'{name}.md'}: written from the template, {then}",
         f"{contents}: listed at the end of “{part}”",
@@ -109,7 +114,7 @@ def _with(front: str, values: dict[str, str]) -> str:
     """Front matter in which keys have these values, an empty one not at all; every other line stays as it is."""
     lines = front.splitlines()
     for key, value in values.items():
-        at = next((number for number, line in enumerate(lines) if re.match(rf"{key} *:", line)), None)
+        at = next((number for number, line in enumerate(lines) if re.match(rf"""(["']?){key}\1 *:""", line)), None)
         written = [f"{key}: {value}"] if value else []
         if at is not None:
             lines[at : at + 1] = written

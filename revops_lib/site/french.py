@@ -12,7 +12,7 @@ import yaml
 from .. import sources
 from ..errors import UsageError, nearest
 from ..pages import Page, names, read, read_all
-from . import catalogues, feedback, freshness, live
+from . import catalogues, feedback, freshness, links, live
 from .captions import METHODS, MORE, QUARTERS, sections
 
 FOLDER = catalogues.LANGUAGE  # beside the English pages of the site
@@ -74,11 +74,14 @@ def write(
     to, missing = book.with_name(FOLDER), lacking(playbook)
     shutil.copytree(book, to)
     say = _into(catalogues.words(catalogues.SITE, playbook))
+    parts = {way for page in pages for way in links.included(page)}
     for path in sorted(to.rglob("*.md")):
         text, is_part = path.read_text(encoding="utf-8"), path.name.startswith("_")
         if not is_part:
             path.write_text(_noted(text, say(NOT_YET), "untranslated"), encoding="utf-8")
-        elif any(f"/{path.name}\n" in page.text for page in pages):
+        elif (own := path.with_suffix(f".{FOLDER}.md")).exists():  # the part in French
+            own.replace(path)
+        elif path.relative_to(to).as_posix() in parts:
             path.write_text(_marked_english(text, say(BELOW)), encoding="utf-8")
     for page in pages:
         text = finished(page, catalogues.rendered(page.text, _into(catalogues.words(page.name, playbook))), say)
@@ -95,7 +98,7 @@ def configure(to: Path, say: Callable[[str], str]) -> None:
     config, contents = (sources.read_yaml(to / name) for name in ("_config.yml", "_toc.yml"))
     config["title"] = say(str(config.get("title", "")))
     sphinx = config["sphinx"]["config"]
-    sphinx |= {"language": catalogues.LANGUAGE}
+    sphinx |= {"language": catalogues.LANGUAGE, freshness.OVERDUE_KEY: say(freshness.OVERDUE)}
     sphinx["html_theme_options"]["search_bar_text"] = say(SEARCH)
     contents["parts"] = [{**part, "caption": say(str(part.get("caption", MORE)))} for part in contents["parts"]]
     for name, given in (("_config.yml", config), ("_toc.yml", contents)):
@@ -103,8 +106,8 @@ def configure(to: Path, say: Callable[[str], str]) -> None:
 
 
 def _into(known: Mapping[str, str]) -> Callable[[str], str]:
-    """What translates with known words and leaves the others as they are."""
-    return lambda text: known.get(text, text)
+    """What translates with known words, writes numbers and days as French readers do and leaves the rest as it is."""
+    return lambda text: known.get(text) or catalogues.spoken(text)
 
 
 def _noted(text: str, note: str, kind: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..pages import GENERATED, Page
@@ -23,7 +23,7 @@ def broken(found: Sequence[Page], playbook: Path, only: Sequence[Page] | None = 
     def leads(page: Page, target: str, kind: str) -> bool:
         if kind == markup.REF or target.removeprefix("#") in labels:
             return target.removeprefix("#") in labels
-        way = posixpath.normpath(posixpath.join("/", posixpath.dirname(page.name), target)).lstrip("/")
+        way = _way(page, target)
         if way.split("/")[0] in GENERATED or kind == markup.INCLUDED:
             return way.split("/")[0] in GENERATED
         is_page = kind == markup.DOC or way.endswith(".md")
@@ -32,3 +32,12 @@ def broken(found: Sequence[Page], playbook: Path, only: Sequence[Page] | None = 
     return [(page.name, line, target) for page in (found if only is None else only)
             for line, target, kind in markup.targets(page)
             if not re.match(r"[a-z]+:", target) and not leads(page, target, kind)]  # fmt: skip
+
+
+def included(page: Page) -> Iterator[str]:
+    """The files that a page includes, from the top of the playbook."""
+    return (_way(page, target) for _, target, kind in markup.targets(page) if kind == markup.INCLUDED)
+
+
+def _way(page: Page, target: str) -> str:
+    return posixpath.normpath(posixpath.join("/", posixpath.dirname(page.name), target)).lstrip("/")

@@ -8,6 +8,7 @@ measured and is not known is said to be so.
 
 from __future__ import annotations
 
+import datetime as dt
 import posixpath
 import re
 import shlex
@@ -17,24 +18,26 @@ from typing import Any
 
 from ..allowlist import BESIDE, FEW, NOT_AVAILABLE, NOT_TOLD, TOO_FEW
 from ..errors import UsageError, nearest
-from ..pages import Page, code
+from ..pages import Page
 from ..report import UNKNOWN
-from .reports import newest
+from . import markup
+from .reports import is_old, newest
 from .text import CELL, SENTENCE, bare, plain
 
 NO_RUN = "no run yet"
 NOT_THERE = "not available"
-NUMBERS, FROM = "Numbers: {}.", "{}, as of {}, from {}"
-PHRASES = (NO_RUN, NOT_THERE, UNKNOWN, FEW, BESIDE, NUMBERS, FROM)
+NUMBERS, FROM, OLD = "Numbers: {}.", "{}, as of {}, from {}", "**older than two quarters**"
+PHRASES = (NO_RUN, NOT_THERE, UNKNOWN, FEW, BESIDE, NUMBERS, FROM, OLD)
 _UNMEASURED = {NO_RUN, NOT_THERE, UNKNOWN, FEW, BESIDE, TOO_FEW, NOT_TOLD}
+DO = "correct the mark, run every topic of the quarter again, or build with --despite-failed"
 HEADLINE, ROUND = "headline", "round"
 _NUMBER = re.compile(r"-?[0-9,]+(?:\.[0-9]+)?")
-_PART = re.compile(r"^ *`{3,}\{include\} +\S*reports/_(\w+)\.md$", re.MULTILINE)
+_PART = re.compile(r"(?:.*/)?reports/_(\w+)\.md")
 _MARK = re.compile(r"\[\[([^\[\]]*)\]\]")
 _ROLE = re.compile(r"\{[^{}`]*\}`+[^`]*$")
-# Where text is not read as text, or is shown elsewhere without its escapes: headings, openings and options of directives,
-# targets of links.
-_BEFORE = re.compile(r"[\s>*+\-0-9.)]*#{1,6}\s|\s*(?::{3,}|`{3,}|~{3,})|\s*:[a-z-]+:|\s*\[[^\]]*\]:|.*(?:\]\([^)]*|<[^>\s]*)$")
+# Where text is not read as text, or is shown elsewhere without its escapes: headings, options of directives, targets of links;
+# the line that opens a directive is one more.
+_BEFORE = re.compile(r"[\s>*+\-0-9.)]*#{1,6}\s|\s*:[a-z-]+:|\s*\[[^\]]*\]:|.*(?:\]\([^)]*|<[^>\s]*)$")
 _UNDERLINE = re.compile(r"[\s>]*(?:=+|-+)\s*")
 
 
@@ -44,8 +47,9 @@ def fill(
     listed: Mapping[str, Mapping[str, Any]],
     say: Callable[[str], str] = str,
     *,
-    despite_failed: bool = False,
+    day: dt.date | None = None,
     note: Callable[[str, int, str], object] = lambda page, line, said: None,
+    missed: Callable[[str, int, str], object] | None = None,
 ) -> str:
     """The text of a page with its live numbers in their places and, below it, a line about the runs they come from.
 
@@ -53,20 +57,21 @@ def fill(
     `reports.newest`. "no run yet" stands in the place where there is none, "not available" where the run says that the source
     cannot support the whole table, "not known" where it does not know the cell, the report's own words where a small group
     stands behind it: `note` is told page, line and words. `listed` are all topics of `playbook/reports.yml`; `say` translates
-    what stands around the numbers.
+    what stands around the numbers and writes them as its language does. Of numbers that are too old on `day` the line says so.
 
     UsageError naming page and line for a mark that is not one, a topic or table that is not for the page's readers, a place
     where escaped text is not safe; and for a topic that failed or was not in the run, a table, column or single row that is not
-    in its results, also where the page includes what a topic showed: `despite_failed` says "not available" and notes it.
+    in its results, also where the page includes what a topic showed: `missed` is told page, line and what in place of
+    the error, and "not available" stands there.
     """
     used: dict[str, Mapping[str, Any]] = {}
-    hidden = code(page.text)
+    hidden = markup.code(page.text)
+    openings = {block.start for block in markup.blocks(page.text)}
 
-    def missed(found: re.Match[str], missing: _Missing) -> str:
-        if not despite_failed:
-            do = "correct the mark, run the quarter again, or build with --despite-failed"
-            raise UsageError(f"{found[0].strip()}: {missing}", _where(page, found), do) from missing
-        note(page.name, page.line(found.start()), f"{found[0].strip()}: {missing}")
+    def tell(line: int, what: str) -> str:
+        if missed is None:
+            raise UsageError(what, f"{page.path}, line {line}", DO)
+        missed(page.name, line, what)
         return NOT_THERE
 
     def put(mark: re.Match[str]) -> str:
@@ -75,28 +80,30 @@ def fill(
                 raise _misplaced(page, mark)
             return mark[0]
         below = page.text[mark.end() :].split("\n\n", 1)[0].split("\n")[1:]
-        if _BEFORE.match(_before(page, mark)) or any(map(_UNDERLINE.fullmatch, below)):
+        is_opening = page.text.count("\n", 0, mark.start()) in openings
+        if is_opening or _BEFORE.match(_before(page, mark)) or any(map(_UNDERLINE.fullmatch, below)):
             raise _misplaced(page, mark)
         stem, table, column, keys = _asked(page, mark, listed)
         used[stem] = report = newest(published, listed[stem])
         try:
             shown = _value(_topic(report, stem), table, column, keys) if report else NO_RUN
         except _Missing as missing:
-            return say(missed(mark, missing))
+            return say(tell(page.line(mark.start()), f"{mark[0]}: {missing}"))
         if shown in _UNMEASURED:
             note(page.name, page.line(mark.start()), f"{mark[0]}: {shown}")
-        return say(shown) if shown in PHRASES else plain(shown, SENTENCE if table == HEADLINE else CELL)
+        return plain(say(shown), SENTENCE if table == HEADLINE else CELL)
 
-    for part in _PART.finditer(page.text):
-        if part[1] in listed and (report := newest(published, listed[part[1]])):
+    for line, target, kind in markup.targets(page):
+        part = _PART.fullmatch(target) if kind == markup.INCLUDED else None
+        if part and part[1] in listed and (report := newest(published, listed[part[1]])):
             try:
                 _topic(report, part[1])
             except _Missing as missing:
-                missed(part, missing)
+                tell(line, f"{target}: {missing}")
     text = _MARK.sub(put, page.text)
     if text == page.text:
         return text
-    return f"{text.rstrip()}\n\n:::{{div}} page-about\n{say(NUMBERS).format(_origin(page, listed, used, say))}\n:::\n"
+    return f"{text.rstrip()}\n\n:::{{div}} page-about\n{say(NUMBERS).format(_origin(page, listed, used, say, day))}\n:::\n"
 
 
 class _Missing(Exception):
@@ -190,13 +197,21 @@ def _name(column: str) -> str:
 
 
 def _origin(
-    page: Page, listed: Mapping[str, Mapping[str, Any]], used: Mapping[str, Mapping[str, Any]], say: Callable[[str], str]
+    page: Page,
+    listed: Mapping[str, Mapping[str, Any]],
+    used: Mapping[str, Mapping[str, Any]],
+    say: Callable[[str], str],
+    day: dt.date | None,
 ) -> str:
-    """Quarter and day of each run that the numbers are from, with links to its reports."""
-    said: dict[tuple[str, str], list[str]] = {}
+    """Quarter and day of each run that the numbers are from, with links to its reports, and whether they are too old."""
+    said: dict[tuple[str, str, str], list[str]] = {}
     for stem in (stem for stem in listed if stem in used):
         report = used[stem]
         way = posixpath.relpath(f"reports/{report.get('quarter')}", posixpath.dirname(page.name) or ".")
-        links = said.setdefault((report["quarter"], plain(report["as_of"])) if report else ("", ""), [])
+        age = f", {say(OLD)}" if report and day and is_old(report, day) else ""
+        links = said.setdefault((report["quarter"], plain(say(report["as_of"])), age) if report else ("", "", ""), [])
         links += [f"[{bare(listed[stem]['title'])}]({way}/{stem}.md)"] if report else []
-    return "; ".join(say(FROM).format(*run, ", ".join(links)) if links else say(NO_RUN) for run, links in said.items())
+    return "; ".join(
+        say(FROM).format(quarter, as_of, ", ".join(links)) + age if links else say(NO_RUN)
+        for (quarter, as_of, age), links in said.items()
+    )

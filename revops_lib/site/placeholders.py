@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
-from ..pages import Page, code
+from ..pages import Page
+from .markup import code
 
 ADAPT, DEFAULT, MALFORMED = "adapt", "default", "malformed"
 _MARK = re.compile(r"‹(?:(adapt|default):([^‹›]*[^\s‹›][^‹›]*)›)?|›")
@@ -42,11 +43,15 @@ def check(page: Page) -> None:
 
 
 def settings(playbook: Path) -> Iterator[Placeholder]:
-    """The settings of a playbook that only its company knows and that are empty."""
+    """What only its company knows beside the pages of a playbook: settings that are empty, tools that are made up."""
     file = playbook / "_config.yml"
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         if re.fullmatch(r"feedback: *(?:\"\"|'')? *(?:#.*)?", line):
             yield Placeholder(file.name, number, "feedback: where readers tell what is wrong")
+    tools = playbook.parent / "data" / "tools.csv"
+    for number, line in enumerate(tools.read_text(encoding="utf-8").splitlines() if tools.is_file() else [], start=1):
+        if line.startswith("Sample "):  # as the shipped list calls what it has made up
+            yield Placeholder("data/tools.csv", number, f"{line.split(',')[0]}: a made-up tool")
 
 
 def shown(text: str) -> str:

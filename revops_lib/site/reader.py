@@ -13,6 +13,8 @@ from typing import Any
 
 from sphinx import addnodes
 
+from . import freshness
+from .catalogues import LANGUAGE, spoken
 from .search import SCORER, FrenchWords, Words
 
 BADGE = Path(__file__).with_name("badge.js")  # pages that became due after the site was built
@@ -25,11 +27,13 @@ _LANGUAGES = {
     '<div class="page-untranslated docutils">': '<div class="page-untranslated docutils" lang="fr">',
     '<div class="in-english docutils">': '<div class="in-english docutils" lang="en">',
 }
+_UNTIL = re.compile(r'<div class="page-about page-\w+ until-([\d-]+) docutils"')
 _TASK = re.compile(r'<p>(<input class="task-list-item-checkbox"[^>]*>)(.*?)</p>', re.DOTALL)
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.add_config_value(freshness.OVERDUE_KEY, freshness.OVERDUE, "html")
     app.add_search_language(Words)
     app.add_search_language(FrenchWords)
     app.connect("config-inited", _configure)
@@ -39,9 +43,9 @@ def setup(app: Any) -> dict[str, bool]:
     return {"parallel_read_safe": True}
 
 
-def improved(page: str, language: str = "en") -> str:
-    """A built page without the script of the icons, whose boxes to tick and folds of the contents have names and whose texts in
-    another language are marked so.
+def improved(page: str, language: str = "en", overdue: str = freshness.OVERDUE) -> str:
+    """A built page without the script of the icons, whose boxes to tick and folds of the contents have names, whose texts in
+    another language are marked so, and whose badge carries what `badge.js` shows once it is `overdue`.
 
     >>> improved('<p><input class="task-list-item-checkbox" type="checkbox"> a date</p>')
     '<p><label><input class="task-list-item-checkbox" type="checkbox"> a date</label></p>'
@@ -52,7 +56,12 @@ def improved(page: str, language: str = "en") -> str:
         page = page.replace('<article class="bd-article">', '<article class="bd-article" lang="en">')
     for plain, marked in _LANGUAGES.items():
         page = page.replace(plain, marked)
+    page = _UNTIL.sub(lambda badge: f'{badge[0]} data-due="{_due(badge[1], language, overdue)}"', page)
     return _TASK.sub(r"<p><label>\1\2</label></p>", page)
+
+
+def _due(day: str, language: str, overdue: str) -> str:
+    return html.escape(overdue.strip("*").format(spoken(day) if language == LANGUAGE else day))
 
 
 def _named(fold: re.Match[str], under: str) -> str:
@@ -75,6 +84,9 @@ def _also(app: Any, page: Any, name: str) -> None:
 def _finish(app: Any, failure: Exception | None) -> None:
     for path in Path(app.outdir).rglob("*.html"):
         if "_static" not in path.relative_to(app.outdir).parts:
-            path.write_text(improved(path.read_text(encoding="utf-8"), app.config.language or "en"), encoding="utf-8")
+            path.write_text(
+                improved(path.read_text(encoding="utf-8"), app.config.language or "en", app.config[freshness.OVERDUE_KEY]),
+                encoding="utf-8",
+            )
     for path in Path(app.outdir).glob(f"{_ICONS}*"):
         path.unlink()

@@ -135,11 +135,15 @@ def newest(reports: Sequence[Mapping[str, Any]], entry: Mapping[str, Any]) -> Ma
 def aged(reports: Sequence[Mapping[str, Any]], day: dt.date) -> str:
     """A sentence when the newest run, or the newest one of an ended quarter, is too old on a day; else empty."""
     shown = [report for entry in ({}, {"finished": True}) if (report := newest(reports, entry))]
-    old = [one for one in shown if dt.date.fromisoformat(one["as_of"]) < day - dt.timedelta(days=OLD)]
+    old = [one for one in shown if is_old(one, day)]
     if not old:
         return ""
     said = f"numbers of {old[-1]['quarter']}, as of {old[-1]['as_of']}, are older than two quarters"
     return f"{said}: `revops run` makes newer ones"
+
+
+def is_old(report: Mapping[str, Any], day: dt.date) -> bool:
+    return dt.date.fromisoformat(report["as_of"]) < day - dt.timedelta(days=OLD)
 
 
 def _figures(topic: dict[str, Any], entry: dict[str, Any], public: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..pages import CHANGED, DUE, UNVERIFIED, VERIFIED, Page, read_all, state
-from . import catalogues, french
+from . import catalogues, french, freshness
 from .captions import HOME, METHODS, MORE, sections
 from .links import broken
 from .placeholders import ADAPT, DEFAULT, MALFORMED, Placeholder, placeholders, settings
@@ -70,6 +70,8 @@ def lines(told: Status) -> Iterator[str]:
         yield ""
         yield f"{what}: {len(items) or 'none'}"
         yield from (f"  {name}{rest}" for name, rest in items)
+    if left := [page for page in told.pages if told.states[page.name] != VERIFIED]:
+        yield from ("", "Once their owners have read them:", *(command.strip("`") for command in freshness.commands(left)))
 
 
 def page(told: Status) -> str:
