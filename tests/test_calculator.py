@@ -498,6 +498,7 @@ BOTH = {
 REPS = [f"R{number:03}" for number in range(100)]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", BOTH)
 def test_two_parts_of_a_plan_pay_what_the_library_pays_by_credits_and_contracts(
     built: Path, tmp_path: Path, company: Any, name: str

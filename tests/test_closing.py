@@ -712,6 +712,7 @@ CONDITIONS = [("UTC", "C.UTF-8", "0", "1"), ("Pacific/Kiritimati", "POSIX", "123
 MORE = [("America/St_Johns", "C", "1", "0"), ("Asia/Kathmandu", "C.UTF-8", "77", "0")]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "conditions", [CONDITIONS, pytest.param([*CONDITIONS, *MORE], marks=pytest.mark.truth)], ids=["two", "four"]
 )

@@ -19,13 +19,14 @@ from test_site import OWN, page, pages, topic, write_run
 from revops_lib import cli, site
 from revops_lib.errors import UsageError
 from revops_lib.pages import names, read
-from revops_lib.site import catalogues, editing, french, reader, status
+from revops_lib.site import catalogues, editing, french, freshness, reader, status
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = dt.date(2026, 11, 22)
 # Home, where its cards lead, stages, MEDDIC, onboarding and pay.
 FRENCH = {"index", "process", "qualification", "sell/close", "discovery", "negotiation", "handover", "onboarding", "compensation", "earn",
-          "sell/prospecting", "sell/demo", "sell/quotes", "sell/renewals", "sell/stuck"}  # fmt: skip
+          "sell/prospecting", "sell/demo", "sell/quotes", "sell/renewals", "sell/stuck", "sell/pay-questions", "sell/spifs",
+          *(name for name in names(ROOT / "playbook") if name.startswith("people/onboarding-"))}  # fmt: skip
 TEXT = """\
 # Stages
 
@@ -116,6 +117,21 @@ def test_a_message_is_a_text_as_written_with_its_marks_and_without_what_myst_nee
     assert "| Proposal | [[forecast.outlook.value level=P10]] | 5 % |\n" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```\na b\n````\nAfter\n", "```\na b\n````\n<After>\n"),  # closed by a longer fence
+        ("Words\n\n```", "<Words>\n\n```"),
+        ("```{tip}\nIn it\n```\nAfter", "```{tip}\n<In it>\n```\n<After>"),
+        ("```{dropdown} Sum\nIn it\n```", "```{dropdown} <Sum>\n<In it>\n```"),
+        ("~~~{code-block} python\na b\n~~~", "~~~{code-block} python\na b\n~~~"),
+        ("> ```\n> a b\n> ```\n", "> ```\n> a b\n> ```\n"),
+    ],
+)
+def test_blocks_are_read_as_the_book_reads_them(text: str, said: str) -> None:
+    assert catalogues.rendered(text, lambda message: f"<{message}>") == said
+
+
 def test_every_page_of_the_playbook_is_what_its_messages_make_of_it() -> None:
     for name in names(ROOT / "playbook"):
         text = read(name, ROOT / "playbook").text
@@ -134,7 +150,7 @@ def test_no_text_of_the_french_pages_is_untranslated_or_fuzzy() -> None:
 def test_the_shipped_catalogues_are_what_the_command_writes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     playbook = Path(shutil.copytree(ROOT / "playbook", tmp_path / "playbook"))
     assert cli.main(["playbook", "translate", "--playbook", str(playbook)]) == 0
-    assert capsys.readouterr().out == f"French: {len(FRENCH)} pages, nothing left to translate\n"
+    assert capsys.readouterr().out == f"French: {len(catalogues.translated(playbook))} pages, nothing left to translate\n"
     for file in (playbook / "locale").rglob("*.po"):
         shipped = (ROOT / file.relative_to(tmp_path)).read_text(encoding="utf-8")
         assert file.read_text(encoding="utf-8").split("\n\n", 1)[1] == shipped.split("\n\n", 1)[1]  # below the header
@@ -182,6 +198,26 @@ def test_a_translation_without_the_numbers_and_links_of_its_text_does_not_hold(t
     assert french.lacking(playbook) == {"process": [MESSAGES[2]]}
 
 
+@pytest.mark.parametrize(
+    ("message", "text", "holds"),
+    [
+        ("over 20 %", "plus de 20 %", True),
+        ("over 20%", "plus de 40 %", False),
+        ("‹default: 30 days›", "‹default: 30 jours›", True),
+        ("‹default: 30 days›", "‹default: 90 jours›", False),
+        ("from 1,000.50 on", "dès 1\u202f000,50", True),
+        ("from 1,000 on", "dès 1,000", False),  # which is one in French
+        ("since 2026-11-02", "depuis le 02/11/2026", True),
+        ("since 2026-11-02", "depuis le 11/02/2026", False),
+        ("in 30 days", "sous un mois", False),
+    ],
+)
+def test_a_translation_has_the_figures_of_its_text(tmp_path: Path, message: str, text: str, holds: bool) -> None:
+    playbook = translated(tmp_path / "playbook", f"# Stages\n\n{message}\n")
+    rewrite(catalogues.file("process", playbook), lambda one: text if one == message else one)
+    assert french.lacking(playbook) == ({} if holds else {"process": [message]})
+
+
 def test_pages_and_files_that_are_none_are_told(tmp_path: Path) -> None:
     playbook = translated(tmp_path / "playbook")
     with pytest.raises(UsageError, match="no page 'proces'"):
@@ -205,12 +241,14 @@ def test_a_translated_page_has_the_same_numbers_and_speaks_french_about_itself(t
     sources, told = assembled(tmp_path, playbook, run_of(tmp_path / "runs"))
     process = sources["process.md"]
     english = html.unescape((tmp_path / "work" / "book" / "process.md").read_text(encoding="utf-8"))
-    assert process.startswith("---\n") and "La prévision : 1,012.5 jours, [la méthode](people/hiring.md)." in process
-    assert process.count("1,012.5") == english.count("1,012.5") == 2
-    assert "Numbers: 2026Q3, au 2026-09-30, d'après [Forecast](reports/2026Q3/forecast.md)." in process
+    assert process.startswith("---\n") and "La prévision : 1\u202f012,5 jours, [la méthode](people/hiring.md)." in process
+    assert process.count("1\u202f012,5") == english.count("1,012.5") == 2
+    assert "Numbers: 2026Q3, au 30/09/2026, d'après [Forecast](reports/2026Q3/forecast.md)." in process
     assert (
-        "# Étapes\n\n:::{div} page-about" in process and "à revoir le 2027-02-20" in process
-    )  # verified as its English page is
+        "# Étapes\n\n:::{div} page-about" in process and "à revoir le 20/02/2027" in process
+    )  # verified as its English page is, and not itself
+    assert "page-unverified until-2027-02-20\n" in process and freshness.TRANSLATED in process
+    assert freshness.TRANSLATED not in english
     assert "Pas encore traduite" not in process and not [line for line in told if "French" in line]
     assert "# Hiring\n\n:::{div} page-untranslated\nPas encore traduite en français.\n:::\n" in sources["people/hiring.md"]
     assert "page-untranslated" in sources["reports/2026Q3/forecast.md"]
@@ -296,8 +334,13 @@ def test_a_keyboard_switches_the_language_and_returns(built: Path, tmp_path: Pat
 @pytest.mark.whole
 def test_the_numbers_of_both_languages_are_the_same_and_texts_say_their_language(built: Path) -> None:
     english, translation = page(built / "process.html"), page(built / "fr" / "process.html")
-    number = re.compile(r"\d[\d,.]*\d")
-    assert sorted(number.findall(english.text)) == sorted(number.findall(translation.text)) and "1,012.5" in translation.text
+    for way, day in (("process.html", "2027-02-20"), ("fr/process.html", "20/02/2027")):
+        assert f'data-due="due since {day}"' in (built / way).read_text(encoding="utf-8")
+    included = "The answer of forecast is 4.21 M€."  # in a part that is in English
+    assert included in english.text and included in translation.text
+    said = [one.text.replace(included, "") for one in (english, translation)]
+    assert catalogues.figures(said[0]) == catalogues.figures(said[1], "fr")
+    assert "1\u202f012,5" in translation.text
     assert ("html", "fr") in [(tag, a.get("lang")) for tag, a in translation.tags]
     fallback = page(built / "fr" / "people" / "hiring.html")
     assert ("article", "en") in [(tag, a.get("lang")) for tag, a in fallback.tags] and "Pas encore traduite" in fallback.text

@@ -8,9 +8,11 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from revops_lib.site import calculator
+from revops_lib.site.paywords import FRENCH
 
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {"compensation": {"tables": ["plan", "terms", "curve"]}}
@@ -51,3 +53,45 @@ def test_what_is_not_listed_is_not_on_the_page(tmp_path: Path) -> None:
     calculator.write(tmp_path, [run], {}, runs=tmp_path, root=tmp_path)
     page = (tmp_path / "reference" / "_plans.md").read_text(encoding="utf-8")
     assert page == "The plans are not here: the rules of plans are not published here.\n"
+
+
+def test_a_plan_whose_role_nobody_has_is_told_as_an_example(tmp_path: Path) -> None:
+    run = laid(tmp_path, ROOT / "data" / "sample", "2026Q3", "2026-09-30")
+    calculator.write(tmp_path, [run], {"compensation": {"tables": ["plan", "terms"]}}, runs=tmp_path, root=tmp_path)
+    titles = [plan["title"] for plan in json.loads((tmp_path / calculator.PLANS).read_text(encoding="utf-8"))]
+    held = set(pd.read_parquet(ROOT / "data" / "sample" / "reps.parquet")["role"])
+    assert {"account_executive", "manager", "solution_engineer"} == held
+    assert [title for title in titles if ": example, nobody has this role" not in title] == [
+        "Account executive, bookings", "Sales manager, team bookings and objectives", "Solution engineer, overlay credits",
+    ]  # fmt: skip
+    assert "### Development rep, accepted leads: example, nobody has this role" in unescape(
+        (tmp_path / "reference" / "_plans.md").read_text(encoding="utf-8")
+    )
+
+
+def test_the_french_edition_tells_plans_and_calculator_in_french(tmp_path: Path) -> None:
+    run = laid(tmp_path, ROOT / "data" / "sample", "2026Q3", "2026-09-30")
+    (tmp_path / "fr").mkdir()
+    calculator.write(tmp_path / "fr", [run], ALLOWED, runs=tmp_path, root=tmp_path)
+    said = unescape((tmp_path / "fr" / "reference" / "_plans.fr.md").read_text(encoding="utf-8"))
+    assert "Les plans en vigueur au 30/09/2026." in said and "### Commercial : affaires gagnées" in said.replace("\xa0", " ")
+    assert re.search(r"\| affaires gagnées \| de 0.% à 100.% du quota \| 6,50.% \| 650,00 EUR pour 10\s000 EUR vendus \|", said)
+    assert not re.search(r"\b(?:the|and|of|pays|quarter|credits of)\b", said)
+    assert "besoin de JavaScript" in (tmp_path / "fr" / "reference" / "_earn.fr.md").read_text(encoding="utf-8")
+    pages = tmp_path / "built"
+    (pages / "_static").mkdir(parents=True)
+    (pages / "earn.html").write_text('<div class="earn-calculator docutils">\n<p>x</p>\n</div>', encoding="utf-8")
+    calculator.put(tmp_path / "fr", pages)
+    page = (pages / "earn.html").read_text(encoding="utf-8")
+    plans, words = (json.loads(unescape(re.findall(rf'data-{name}="([^"]*)"', page)[0])) for name in ("plans", "words"))
+    assert ">Fonction</label>" in page and words["This deal pays {}"] == "Cette affaire rapporte {}"
+    assert plans[0]["left_out"] == ["le SPIF nouveaux clients PME (SMB)", "l’avance récupérable"]
+    assert [one["told"] for one in plans[0]["components"][0]["payable"]] == ["à la commande", "3 mois après la commande"]
+
+
+def test_every_text_of_the_calculator_has_its_french_words_with_the_same_gaps() -> None:
+    script = (ROOT / "revops_lib" / "site" / "earn.js").read_text(encoding="utf-8")
+    shown = script[script.index("// --- the page") :]
+    texts = {*re.findall(r'say\(\s*"([^"]+)"', shown), *re.findall(r'(?<![\w`])"([A-Z][a-z]+ [^"]*)"', shown)}
+    assert len(texts) > 50 and sorted(texts - FRENCH.keys()) == []
+    assert [text for text, said in FRENCH.items() if text.count("{}") != said.count("{}")] == []

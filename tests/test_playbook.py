@@ -102,6 +102,22 @@ def test_whatever_a_reader_was_told_belongs_to_what_was_verified(tmp_path: Path,
     assert pages.state(pages.read("process", tmp_path), DAY) == pages.CHANGED  # whatever day it says
 
 
+@pytest.mark.parametrize("key", ["verified", '"verified"', "'verified'"])
+def test_a_quoted_key_is_written_over(tmp_path: Path, key: str) -> None:
+    page = written(tmp_path, verified("# Title\n", "2026-01-01").replace("verified", key))
+    editing.verify(["process"], playbook=tmp_path, on=DAY, today=DAY, by="Deal desk")
+    assert page.front.count("verified") == 1 and pages.read("process", tmp_path).verified == DAY
+
+
+def test_a_role_is_the_same_in_any_case_and_another_one_brings_no_trust(tmp_path: Path) -> None:
+    written(tmp_path, f"{OWN}# Title\n")
+    given: dict[str, Any] = {"playbook": tmp_path, "on": DAY, "today": DAY}
+    assert "not the owner (RevOps): no trust" in editing.verify(["process"], by="Deal desk", **given)[0]
+    assert pages.read("process", tmp_path).verified_by == "Deal desk"
+    assert "not the owner" not in editing.verify(["process"], by="revops", **given)[0]
+    assert pages.read("process", tmp_path).verified_by == ""
+
+
 def test_another_picture_under_the_same_name_is_a_change(tmp_path: Path) -> None:
     written(tmp_path, f"{OWN}# Title\n\n![x](people/a.png)\n", "sell/demo")
     (tmp_path / "sell/people").mkdir()
@@ -127,9 +143,13 @@ def test_a_part_of_other_pages_is_refused(tmp_path: Path) -> None:
         ("Setext\n======\n", 4, "does not begin with its title"),
         ("# One\n\n:::{note}\nx\n:::\n\n# Two\n", 10, "a second title"),
         ("# One\n\nTwo\n===\n", 6, "a second title"),
+        ("# One\n\n```\ncode\n", 6, "not closed"),
+        ("# One\n\n- a\n\n  ~~~~\n  code\n  ~~~\n", 8, "not closed"),
+        ("# One\n\n:::{note}\n```text\ncode\n:::\n", 7, "not closed"),
+        ("# One\n\n:::{note}\ntext\n", 6, "not closed"),
     ],
 )
-def test_a_page_begins_with_its_one_title(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_a_page_begins_with_its_one_title_and_closes_what_it_opens(tmp_path: Path, text: str, line: int, said: str) -> None:
     written(tmp_path, OWN + text)
     with pytest.raises(UsageError, match=said) as refused:
         site.build(runs=tmp_path / "runs", to=tmp_path / "site", playbook=tmp_path, day=DAY)
@@ -141,11 +161,11 @@ def test_a_page_begins_with_its_one_title(tmp_path: Path, text: str, line: int, 
 def test_freshness_counts_pages_verified_in_time_of_all_pages(tmp_path: Path) -> None:
     text = "# Title\n"
     playbook = playbooks.small(tmp_path, index=verified(text), process=verified(text, "2026-01-01"), x="# No owner\n")
-    assert pages.freshness(playbook, day=DAY) == (
+    assert pages.freshness(playbook, as_of=DAY) == (
         1,
         4,
     )  # index; process is due, people/hiring was never verified, x has no owner
-    assert pages.freshness(playbook, day=dt.date(2026, 1, 10)) == (
+    assert pages.freshness(playbook, as_of=dt.date(2026, 1, 10)) == (
         1,
         4,
     )  # process; index is verified on a day that has not come
@@ -234,7 +254,8 @@ def test_new_begins_a_page_and_lists_it_without_touching_the_rest(capsys: pytest
     ]:
         code, _, error = revops(capsys, "new", name, *words, *(["--part", part] if part else []))
         assert code == 2 and said in error
-    assert revops(capsys, "new", "y", "--title", "a\nb", "--owner", "x", "--playbook", playbook)[0] == 2
+    for title in ("a\nb", "Price ‹deal›"):
+        assert revops(capsys, "new", "y", "--title", title, "--owner", "x", "--playbook", playbook)[0] == 2
     assert not {"x", "y", "tools/x"} & set(pages.names(playbook))
 
 
@@ -274,6 +295,8 @@ def test_status_says_what_is_due_missing_broken_and_to_be_filled_in(capsys: pyte
         "Defaults to check: 1\n  people/hiring, line 11: 5 %",
         "Marks that are no placeholders: 3\n  people/hiring, line 11: ‹todo: x›",
         "Verified by another role than the owner: 1\n  sell/demo: RevOps",
+        "Once their owners have read them:\nrevops playbook verify --by 'Deal desk' methods/x process\n"
+        "revops playbook verify --by RevOps people/hiring",
     ):
         assert line in listed, listed
     code, said, _ = revops(capsys, "placeholders", "--playbook", playbook)
@@ -419,13 +442,30 @@ def test_a_number_of_a_failed_notebook_stops_the_build_unless_it_is_built_despit
         with pytest.raises(UsageError, match=r"kpis failed in the run of 2026Q3.*line 6"):
             live.fill(alone, [failed], LISTED)
     noted: list[Any] = []
-    text = live.fill(page, [failed], LISTED, despite_failed=True, note=lambda *told: noted.append(told))
+    text = live.fill(page, [failed], LISTED, missed=lambda *told: noted.append(told))
     assert "A not available b\nnot available\n" in text
     assert sorted((line, said.split(": ")[1]) for _, line, said in noted) == [
         (6, "kpis failed in the run of 2026Q3"),
         (7, "no row has stage=Gone, valid"),
         (9, "kpis failed in the run of 2026Q3"),
     ]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [":::{include} reports/_kpis.md\n:::", "~~~{include} reports/_kpis.md\n~~~", "```{include} reports/_kpis.md \n:parser: myst\n```",
+     "- x\n\n\t```{include} reports/_kpis.md\n\t```", "> ```{include} ./reports/_kpis.md\n> ```"],
+)  # fmt: skip
+def test_what_a_page_includes_is_missed_however_it_is_written(tmp_path: Path, part: str) -> None:
+    page = written(tmp_path, f"{OWN}# Demo\n\n{part}\n")
+    with pytest.raises(UsageError, match=r"kpis failed in the run of 2026Q3"):
+        live.fill(page, [report()], LISTED)
+
+
+def test_numbers_that_are_too_old_are_told_on_their_page(tmp_path: Path) -> None:
+    page = written(tmp_path, f"{OWN}# Demo\n\n[[bottlenecks.headline]]\n")
+    ends = {day: live.fill(page, [report()], LISTED, day=day).split("\n")[-3] for day in (DAY, dt.date(2027, 6, 1))}
+    assert ends[dt.date(2027, 6, 1)] == ends[DAY].removesuffix(".") + ", **older than two quarters**."
 
 
 def test_what_a_page_includes_is_of_the_newest_run_or_of_none(tmp_path: Path) -> None:
@@ -453,7 +493,7 @@ def test_numbers_older_than_two_quarters_are_told() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["# A {}", "- ## A {}", "A {}\n===", "A {}\nB\n---", ":::{{card}} {}\n:::", "```{{note}} {}\n```", ":name: {}", "[x]({})", "[x](a/{})",
+    ["# A {}", "- ## A {}", "- :::{{card}} {}\n  :::", "A {}\n===", "A {}\nB\n---", ":::{{card}} {}\n:::", "```{{note}} {}\n```", ":name: {}", "[x]({})", "[x](a/{})",
      "[x]: {}", "<https:{}>", "{{bdg}}`{}`"],
 )  # fmt: skip
 def test_a_number_stands_in_text_and_nowhere_else(tmp_path: Path, text: str) -> None:
@@ -544,7 +584,9 @@ def test_the_site_shows_numbers_badges_the_state_of_the_playbook_and_tools(tmp_p
         and "[people/hiring](../people/hiring.md), line 12: who" in state
     )
     assert not [name for name, text in sources.items() if "xyzzy" in text.lower()]
-    assert said[0] == "process is due since 2026-08-30: Deal desk reads it, then `revops playbook verify process --by ROLE`"
+    assert (
+        said[0] == "process is due since 2026-08-30: Deal desk reads it, then `revops playbook verify --by 'Deal desk' process`"
+    )
     assert said[1].startswith("not verified yet (1): index:")
 
 
@@ -574,12 +616,25 @@ def test_a_page_changed_after_it_was_verified_stops_the_build_and_says_how_to_go
     words = ["site", "--runs", str(tmp_path / "runs"), "--to", str(tmp_path / "site")]
     assert cli.main(words) == 2 and not (tmp_path / "site").exists()
     told = capsys.readouterr().err
-    assert "1 page has changed since verified: process" in told and "`revops playbook verify --by ROLE process`" in told
+    assert "1 page has changed since verified: process" in told and "`revops playbook status` lists a command" in told
+    assert cli.main(["playbook", "status", "--playbook", str(playbook)]) == 0
+    assert "\nrevops playbook verify --by 'Deal desk' process\n" in capsys.readouterr().out
     assert cli.main([*words, "--preview"]) == 0
     assert "changed since verified: process" in capsys.readouterr().err
     assert "**changed since verified**" in sources["process.md"]
     assert cli.main(["playbook", "verify", "process", "--by", "Deal desk", "--playbook", str(playbook)]) == 0
     assert cli.main(words) == 0
+
+
+def test_all_numbers_that_are_missing_are_told_at_once(tmp_path: Path, sources: dict[str, str]) -> None:
+    asked = {name: f"{OWN}# T\n\n[[bottlenecks.times.median stage={name}]]\n" for name in ("process", "people__hiring")}
+    playbook = playbooks.small(tmp_path / "playbook", **asked)
+    (playbook / "reports.yml").write_text("bottlenecks: {title: B, tables: [times], audience: everyone}\n", encoding="utf-8")
+    given: dict[str, Any] = {"runs": run_of(tmp_path / "runs"), "to": tmp_path / "site", "playbook": playbook, "day": DAY}
+    with pytest.raises(UsageError, match=r"people/hiring, line 6: .*; process, line 6: .*run every topic"):
+        site.build(**given)
+    site.build(**given, despite_failed=True)
+    assert "\nnot available\n" in sources["process.md"] and "not available" in sources["people/hiring.md"]
 
 
 # --- the list of tools ----------------------------------------------------------------------------------------------
@@ -637,6 +692,15 @@ def test_every_shipped_page_is_listed_has_no_broken_link_and_is_the_text_that_wa
     listed = status.sections(playbook)
     assert [page.name for page in found if page.name not in listed and not page.name.startswith("methods/")] == ["index"]
     assert {page.name: now for page in found if (now := pages.state(page, page.verified or DAY)) != pages.VERIFIED} == {}
+
+
+def test_made_up_tools_are_to_be_filled_in_until_they_are_replaced(tmp_path: Path) -> None:
+    playbook = playbooks.small(tmp_path / "playbook")
+    (tmp_path / "data").mkdir()
+    shipped = (ROOT / "data" / "tools.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "data" / "tools.csv").write_text("\n".join([*shipped, shipped[1].replace("Sample", "Our")]), encoding="utf-8")
+    listed = [one.line for one in placeholders.settings(playbook) if one.page == "data/tools.csv"]
+    assert listed == [*range(2, len(shipped) + 1)]
 
 
 def test_the_shipped_list_of_tools_can_be_read() -> None:

@@ -243,6 +243,15 @@ def test_a_question_in_other_words_finds_its_page_first(built: Path, tmp_path: P
 
 
 @pytest.mark.whole
+def test_a_french_question_finds_its_page_first_in_the_french_edition(built: Path, tmp_path: Path) -> None:
+    listed = yaml.safe_load((ROOT / "tests" / "playbook_paraphrases_fr.yml").read_text(encoding="utf-8"))
+    asked = [(page, question) for page, questions in listed.items() for question in questions]
+    answers = in_frames(searches(built / "fr", *(question for _, question in asked)), RESULTS, tmp_path)
+    first = {question: [way.split("#")[0] for way in found[:1]] for (_, question), found in zip(asked, answers, strict=True)}
+    assert first == {question: [f"{page}.html"] for page, question in asked}
+
+
+@pytest.mark.whole
 def test_the_vocabulary_is_found_without_accents(built: Path, tmp_path: Path) -> None:
     (found,) = in_frames(searches(built, "prevision"), RESULTS, tmp_path)
     assert "people/vocabulary.html" in found[:NEAR]
