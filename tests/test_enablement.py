@@ -535,6 +535,14 @@ def test_pictures_name_their_numbers(snapshot):
         assert draw(NOT_THERE).alt == NOT_THERE
 
 
+def test_a_band_keeps_place_and_colour_whatever_the_first_stage_lacks():
+    bands = ["two thirds or more", "under a third", "nothing scored"]
+    frame = pd.DataFrame({"stage": ["Talk", "Talk", "Offer"], "known": bands, "n": 9, "value": 0.5, "low": 0.3, "high": 0.7})
+    shown = charts.completeness(frame).figure.axes[0].get_legend()
+    assert [text.get_text() for text in shown.get_texts()] == bands[::-1]
+    assert charts.completeness(frame.assign(n=3)).alt == "Fewer than five deals stand behind every band."
+
+
 @pytest.fixture
 def told(company, tmp_path, monkeypatch) -> dict:
     """What the notebook stores for a company that has deals, and nothing about people and scores."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,23 @@ def test_a_plan_whose_role_nobody_has_is_told_as_an_example(tmp_path: Path) -> N
     assert "### Development rep, accepted leads: example, nobody has this role" in unescape(
         (tmp_path / "reference" / "_plans.md").read_text(encoding="utf-8")
     )
+
+
+@pytest.mark.parametrize("reps", ["unknown", "left"])
+def test_a_role_is_held_by_who_is_there_and_unknown_is_not_nobody(tmp_path: Path, reps: str) -> None:
+    data = Path(shutil.copytree(ROOT / "data" / "sample", tmp_path / "company"))
+    people = pd.read_parquet(data / "reps.parquet")
+    engineers = people["role"] == "solution_engineer"
+    if reps == "unknown":
+        (data / "reps.parquet").unlink()
+    else:
+        left = people["end_date"].mask(engineers, people["start_date"].max())
+        people.assign(end_date=left).to_parquet(data / "reps.parquet")
+    run = laid(tmp_path, data, "2026Q3", "2026-09-30")
+    calculator.write(tmp_path, [run], ALLOWED, runs=tmp_path, root=tmp_path)
+    plans = json.loads((tmp_path / calculator.PLANS).read_text(encoding="utf-8"))
+    told = [plan["name"] for plan in plans if plan["title"].endswith("nobody has this role")]
+    assert told == ([] if reps == "unknown" else ["customer_success", "development_rep", "solution_engineer"])
 
 
 def test_the_french_edition_tells_plans_and_calculator_in_french(tmp_path: Path) -> None:

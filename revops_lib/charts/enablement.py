@@ -6,6 +6,9 @@ import pandas as pd
 
 from .drawing import BLUE, GREY, LIGHT, ORANGE, Picture, new, sentence
 
+# How much was known of a deal, in order, and its colour.
+BANDS = {"nothing scored": LIGHT, "under a third": "#8fb3d9", "a third to two thirds": BLUE, "two thirds or more": "#0d2f57"}
+
 
 def ramp(frame: pd.DataFrame | str) -> Picture:
     """Share of new people who are there after so many months, a line per milestone; below it how many were still watched."""
@@ -42,14 +45,15 @@ def completeness(frame: pd.DataFrame | str) -> Picture:
     if isinstance(frame, str) or frame.empty:
         return sentence(frame if isinstance(frame, str) else "No deal was scored in time.")
     shown = frame[frame["n"] >= 5]
-    stages, bands = list(dict.fromkeys(shown["stage"])), sorted(shown["known"].unique(), key=list(frame["known"]).index)
+    if shown.empty:
+        return sentence("Fewer than five deals stand behind every band.")
+    stages, bands = list(dict.fromkeys(shown["stage"])), [band for band in BANDS if (shown["known"] == band).any()]
     figure, axes = new(len(stages) * 0.75 + 1.1)
-    colours = dict(zip(bands, [LIGHT, "#8fb3d9", BLUE, "#0d2f57"][-len(bands):], strict=False))  # fmt: skip
     for number, band in enumerate(bands):
         rows = shown[shown["known"] == band]
         place = [stages.index(stage) + (number - (len(bands) - 1) / 2) * 0.17 for stage in rows["stage"]]
-        axes.hlines(place, rows["low"], rows["high"], colors=colours[band], linewidth=4, alpha=0.5)
-        axes.scatter(rows["value"], place, color=colours[band], edgecolors=GREY, linewidths=0.5, label=band, zorder=3)
+        axes.hlines(place, rows["low"], rows["high"], colors=BANDS[band], linewidth=4, alpha=0.5)
+        axes.scatter(rows["value"], place, color=BANDS[band], edgecolors=GREY, linewidths=0.5, label=band, zorder=3)
     axes.set_yticks(range(len(stages)), stages)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.02), xlabel="share won in the end, open deals counted as open")

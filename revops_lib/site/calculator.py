@@ -7,6 +7,7 @@ Only the plans differ.
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import json
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from .. import periods
 from ..snapshot import Snapshot
@@ -108,10 +111,18 @@ def _data(report: Mapping[str, Any], runs: Path, root: Path) -> Path:
 
 
 def _in_force(report: Mapping[str, Any], data: Path) -> list[Plan]:
-    """Every plan as in force on the report's day; the title of one whose role nobody has says so."""
+    """Every plan as in force on the report's day; the title of one whose role nobody has that day says so."""
     from .. import compensation
 
-    snapshot, day = Snapshot(data, quarter=report["quarter"]), periods.day(report["as_of"])
+    snapshot, day = Snapshot(data, quarter=report["quarter"], as_of=report["as_of"]), periods.day(report["as_of"])
     names = [name for name, begin in compensation.begins(snapshot).items() if begin <= day]
-    found, roles = [compensation.plan(snapshot, name=name, on=day) for name in names], set(snapshot.table("reps")["role"])
-    return [plan if plan.role in roles else replace(plan, title=f"{plan.title}: {_NOBODY}") for plan in found]
+    plans, roles = [compensation.plan(snapshot, name=name, on=day) for name in names], _roles(snapshot, day)
+    return [plan if plan.role in roles or not roles else replace(plan, title=f"{plan.title}: {_NOBODY}") for plan in plans]
+
+
+def _roles(snapshot: Snapshot, day: dt.date) -> set[str]:
+    """What those who are there on a day do; empty where the source does not say."""
+    if not snapshot.has("reps"):
+        return set()
+    reps = snapshot.table("reps")
+    return set(reps.loc[~(reps["end_date"] < pd.Timestamp(day)), "role"].dropna())
