@@ -82,4 +82,4 @@ browser:  # the tests of the site need Chromium, and axe-core for what a screen 
 	PYTHON=$(PYTHON) bash .ci/axe
 
 clean:
-	rm -rf $(VENV) runs site _build
+	rm -rf $(VENV) runs site preview _build
