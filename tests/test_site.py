@@ -279,7 +279,8 @@ def test_report_shows_answer_tables_picture_advice_stamp_and_method(built: Path)
         "as of 2026-09-30",
     ):
         assert text in report.text
-    assert "Forecast, 2026Q3#as of 2026-09-30" in "".join(report.text.split("\n"))
+    owner = "Owner: RevOps manager · made from the runs and the code"
+    assert f"Forecast, 2026Q3#{owner}as of 2026-09-30" in "".join(report.text.split("\n"))
     assert any(tag == "img" and "forecast.outlook" in (a["src"] or "") for tag, a in report.tags)
     assert any(a.get("href") == "../../methods/forecast.html" for _, a in report.tags)
 
